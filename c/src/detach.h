@@ -1,0 +1,65 @@
+/*
+ * Lab 1: detach - leave the terminal, the session and the starter behind.
+ *
+ * Three processes take part. The *starter* is the one the shell waits for. It
+ * forks the *middle* process, which makes a new session and forks the *daemon*.
+ * The middle process is gone at once; the starter stays until the daemon has
+ * told it, through a pipe, that it is ready or why it is not, and then exits
+ * with that verdict. See daemon(7), "SysV Daemons".
+ */
+#ifndef LABD_DETACH_H
+#define LABD_DETACH_H
+
+#include "failure.h"
+
+#include <sys/types.h>
+
+/*
+ * detach_fork - become a process that no terminal and no session holds.
+ *
+ * In this order: flush stdio; make the verdict pipe (close-on-exec); fork; in
+ * the child setsid(2) and fork again; the middle process leaves with _exit(2).
+ *
+ * Returns 0 in the daemon only. *verdict is then the write end of the pipe,
+ * owned by the caller; nobody else holds one, so that the daemon's death shows
+ * as end of file. When pipe2(2) or the first fork(2) fails it returns -errno
+ * in the process that called it, with nothing left open.
+ *
+ * The starter never returns: it waits for the middle process (no zombie),
+ * reads the verdict to its end, prints the text, if any, as "labd: TEXT" on
+ * standard error, and leaves by _exit(2) with the verdict's exit code. An
+ * empty verdict means that the daemon died before it could speak: that is a
+ * failure (EXIT_FAILED) and never "ready". A setsid(2) or second fork(2) that
+ * fails is reported through the same pipe. An inherited "ignore SIGCHLD" makes
+ * waitpid(2) fail with ECHILD: that is no failure of the start.
+ *
+ * daemon(7) steps 5-8, 14 and 15; fork(2), setsid(2), credentials(7).
+ */
+int detach_fork(int *verdict, struct failure *why);
+
+/*
+ * detach_settle - take a umask and a working directory of our own.
+ *
+ * umask(2) to mask, then chdir(2) to directory: an inherited umask would
+ * decide the mode of every file we make, and an inherited directory would
+ * keep its file system from being unmounted.
+ * Returns 0 or -errno from chdir(2).
+ *
+ * daemon(7) steps 10 and 11; umask(2), chdir(2).
+ */
+int detach_settle(mode_t mask, const char *directory, struct failure *why);
+
+/*
+ * detach_report - give the starter the verdict it waits for.
+ *
+ * outcome NULL means ready: exit code EXIT_STARTED and no text; else the
+ * starter exits with outcome's exit code and prints its text. The message is
+ * the exit code in one byte, then the text, sent in a single write(2) of at
+ * most PIPE_BUF bytes. Closes *verdict and sets it to -1, whatever happens.
+ * Returns 0, or -EPIPE when the starter is gone: nobody waits for this daemon.
+ *
+ * daemon(7) step 14; pipe(7).
+ */
+int detach_report(int *verdict, const struct failure *outcome, struct failure *why);
+
+#endif

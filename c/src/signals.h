@@ -1,0 +1,48 @@
+/*
+ * Lab 3: signals - start from a known state, then read them like input.
+ *
+ * Ignored signals and the mask of blocked ones survive fork(2) *and*
+ * execve(2): a daemon inherits them from whoever started it, and one that
+ * trusts them may be deaf to SIGTERM. After the reset, the signals that mean
+ * something to us are blocked and read from a descriptor, so that they arrive
+ * in the poll loop like any other input and no handler ever interrupts us.
+ */
+#ifndef LABD_SIGNALS_H
+#define LABD_SIGNALS_H
+
+#include "failure.h"
+
+/*
+ * signals_reset - all dispositions to default, and the mask empty.
+ *
+ * To be called before anything else. Signals that cannot be changed (SIGKILL,
+ * SIGSTOP, and the two that the C library keeps for itself) are left alone.
+ * Dispositions first and the mask last: a signal that was pending is then
+ * acted upon as its default says.
+ *
+ * Returns 0 or -errno. daemon(7) steps 2 and 3; sigaction(2), signal(7).
+ */
+int signals_reset(struct failure *why);
+
+/*
+ * signals_open - decide about every signal that matters to us.
+ *
+ * Ignores SIGTSTP, SIGTTIN and SIGTTOU: a daemon has no terminal that could
+ * stop it. Ignores SIGPIPE: a peer that hangs up must cost us an EPIPE from
+ * write(2), not our life. Blocks SIGTERM, SIGINT, SIGHUP and SIGCHLD and
+ * opens one signalfd(2) for the four (non-blocking, close-on-exec).
+ *
+ * Returns the descriptor, owned by the caller, or -errno.
+ */
+int signals_open(struct failure *why);
+
+/*
+ * signals_next - take the next signal that has arrived.
+ *
+ * Returns its number, 0 when none waits, or -errno. A standard signal that
+ * was sent twice before it was read arrives once: signal(7), so a caller must
+ * ask for the thing signalled, not count signals.
+ */
+int signals_next(int fd, struct failure *why);
+
+#endif

@@ -1,0 +1,263 @@
+"""labd, the daemon of the book: the start-up table and the loop. Twin of `c/src/labd.c`.
+
+usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]
+"""
+
+import argparse
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from os import close
+
+from labd.config import Config, config_load
+from labd.descriptors import descriptors_close, descriptors_null
+from labd.detach import detach_fork, detach_report, detach_settle
+from labd.failure import EXIT_STARTED, Failure, bug, failing
+from labd.log import Log, log_close, log_event, log_open
+from labd.signals import signals_next, signals_open, signals_reset
+
+LAST_LAB = 13
+
+
+@dataclass(slots=True)
+class Labd:
+    """What the daemon holds, from one step of the table to the next."""
+
+    options: argparse.Namespace
+    config: Config
+    log: Log = field(default_factory=Log)
+    verdict: int = -1
+    """Write end of the pipe to the starter; -1: nobody waits."""
+    signals: int = -1
+    """The signalfd; -1: signals do what their default is."""
+
+
+# --- the steps, as the table below calls them ---
+
+
+def _start_signals_reset(labd: Labd) -> None:
+    signals_reset()
+
+
+def _start_descriptors_close(labd: Labd) -> None:
+    descriptors_close()
+
+
+def _start_detach_fork(labd: Labd) -> None:
+    labd.verdict = detach_fork()
+
+
+def _start_detach_settle(labd: Labd) -> None:
+    detach_settle(labd.config.umask, labd.config.directory)
+
+
+def _start_descriptors_null(labd: Labd) -> None:
+    descriptors_null()
+
+
+def _start_log(labd: Labd) -> None:
+    if labd.options.foreground and not labd.config.log:
+        labd.log = Log(2)  # a service manager reads it there
+        return
+    labd.log = log_open(labd.config.log)
+
+
+def _stop_log(labd: Labd) -> None:
+    log_event(labd.log, "info", "stopped")
+    log_close(labd.log)
+
+
+def _start_signals(labd: Labd) -> None:
+    labd.signals = signals_open()
+
+
+def _stop_signals(labd: Labd) -> None:
+    # The signals stay blocked: one more SIGTERM must not end a clean exit with a kill.
+    close(labd.signals)
+    labd.signals = -1
+
+
+def _poll(labd: Labd, milliseconds: int | None) -> bool:
+    waiting = select.poll()
+    if labd.signals >= 0:
+        waiting.register(labd.signals, select.POLLIN)
+    with failing("poll()"):
+        return bool(waiting.poll(milliseconds))
+
+
+def _start_work(labd: Labd) -> None:
+    """What a real daemon does before it can serve: load, connect, check. Ours only waits, but
+    as it must be done: a SIGTERM meanwhile ends it at once."""
+    log_event(labd.log, "info", "starting")
+    if not _poll(labd, labd.config.warmup):
+        return
+    number = signals_next(labd.signals)
+    if number in (signal.SIGTERM, signal.SIGINT):
+        raise Failure(f"stopped by {signal.Signals(number).name} while starting")
+
+
+def _start_ready(labd: Labd) -> None:
+    log_event(labd.log, "info", "ready")
+    verdict, labd.verdict = labd.verdict, -1
+    detach_report(verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row of the start-up table."""
+
+    name: str
+    lab: int
+    foreground: bool
+    start: Callable[[Labd], None]
+    stop: Callable[[Labd], None] | None = None
+
+
+# The start-up table, in the order of daemon(7). --lab N runs the rows with lab <= N; lab 0 is
+# given from the start. Rows that are about leaving a terminal make no sense in the foreground.
+# Stops run in reverse.
+STEPS = (
+    Step("signals_reset", 3, True, _start_signals_reset),
+    Step("descriptors_close", 2, True, _start_descriptors_close),
+    Step("detach_fork", 1, False, _start_detach_fork),
+    Step("detach_settle", 1, False, _start_detach_settle),
+    Step("descriptors_null", 2, False, _start_descriptors_null),
+    Step("log_open", 0, True, _start_log, _stop_log),
+    Step("signals_open", 3, True, _start_signals, _stop_signals),
+    Step("work", 0, True, _start_work),
+    Step("ready", 1, False, _start_ready),
+)
+
+
+def _included(step: Step, options: argparse.Namespace) -> bool:
+    return step.lab <= options.lab and (step.foreground or not options.foreground)
+
+
+def _start(labd: Labd, done: list[Step]) -> None:
+    """Run the table from the top; done collects the rows that need their stop."""
+    for step in STEPS:
+        if _included(step, labd.options):
+            step.start(labd)
+            done.append(step)
+
+
+def _stop(labd: Labd, done: list[Step]) -> None:
+    for step in reversed(done):
+        if step.stop is not None:
+            step.stop(labd)
+
+
+# --- the loop ---
+
+
+def _now_milliseconds() -> int:
+    return time.monotonic_ns() // 1_000_000  # the wall clock may jump
+
+
+def _wait_for_signal(labd: Labd, until: int | None = None) -> int:
+    """Before lab 3 there is nothing to wait for: a signal's default action ends us."""
+    left = None if until is None else max(0, until - _now_milliseconds())
+    _poll(labd, left)
+    return 0 if labd.signals < 0 else signals_next(labd.signals)
+
+
+def _drain(labd: Labd) -> None:
+    """Finish what is under way, for at most `drain`; a second request cuts it short."""
+    until = _now_milliseconds() + labd.config.drain
+    while _now_milliseconds() < until:
+        number = _wait_for_signal(labd, until)
+        if number in (signal.SIGTERM, signal.SIGINT):
+            log_event(labd.log, "warning", "forced", signal=signal.Signals(number).name[3:])
+            raise Failure("forced to stop by a second signal")
+
+
+def _serve(labd: Labd) -> None:
+    while True:
+        number = _wait_for_signal(labd)
+        if number == signal.SIGHUP:
+            log_event(labd.log, "info", "reload", signal="HUP")
+        if number in (signal.SIGTERM, signal.SIGINT):
+            log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
+            _drain(labd)
+            return
+
+
+# --- the command line ---
+
+
+def _lab_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LAST_LAB:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 1 to {LAST_LAB}")
+    return int(text)
+
+
+def _read_options() -> argparse.Namespace:
+    """Exits with EXIT_USAGE, which argparse happens to share with us, when they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="labd",
+        allow_abbrev=False,
+        epilog="exit codes: 0 started or stopped cleanly, 1 failed, 2 usage, 3 already running, "
+        "78 bad configuration",
+    )
+    parser.add_argument("-c", "--config", help="the INI file (none: the defaults)")
+    parser.add_argument("--check", action="store_true", help="only say whether CONFIG is good")
+    parser.add_argument(
+        "--foreground",
+        action="store_true",
+        help="do not detach: for a service manager, or a debugger",
+    )
+    parser.add_argument(
+        "--lab",
+        type=_lab_number,
+        default=LAST_LAB,
+        metavar="N",
+        help="only the steps of labs 1 to N (all: 13)",
+    )
+    return parser.parse_args()
+
+
+def _tell(labd: Labd, failure: Failure) -> None:
+    """Tell whoever can hear it: the starter while it waits, else standard error."""
+    if labd.verdict >= 0:
+        with suppress(Failure):
+            detach_report(labd.verdict, failure)
+    else:
+        with suppress(OSError, AttributeError):  # standard error may have come closed
+            print(f"labd: {failure.text}", file=sys.stderr)
+
+
+def _run(labd: Labd) -> None:
+    done: list[Step] = []
+    try:
+        _start(labd, done)
+        _serve(labd)
+    except Exception as error:
+        failure = error if isinstance(error, Failure) else bug(error)
+        log_event(labd.log, "error", "failed", error=failure.text)
+        raise failure from error
+    finally:
+        _stop(labd, done)
+
+
+def main() -> int:
+    """Returns the exit code."""
+    labd = Labd(_read_options(), Config())
+    try:
+        labd.config = config_load(labd.options.config)
+        if labd.options.check:
+            print("labd: the configuration is good")
+            return EXIT_STARTED
+        _run(labd)
+    except Failure as failure:
+        # Last of all: whoever hears of the failure finds nothing left behind.
+        _tell(labd, failure)
+        return failure.exit_code
+    return EXIT_STARTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""System calls that `os` lacks: each raises OSError with the errno, as those of `os` do."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from labd._syscalls import ffi, lib
+
+_EVERY_DESCRIPTOR = 0xFFFFFFFF
+
+
+def _check(result: int) -> int:
+    """cffi saves errno right after the call, before Python can overwrite it."""
+    if result < 0:
+        raise OSError(ffi.errno, os.strerror(ffi.errno))
+    return result
+
+
+def close_range(first: int, last: int = _EVERY_DESCRIPTOR) -> None:
+    """close_range(2): close every descriptor from first to last, whatever the limit is.
+
+    `os.closerange` stops at a signed int and swallows errors: here ENOSYS must be heard.
+    """
+    _check(lib.close_range(first, last, 0))
+
+
+def signalfd(signals: Iterable[int]) -> int:
+    """signalfd(2): a new non-blocking, close-on-exec descriptor that yields these signals."""
+    mask = ffi.new("sigset_t *")
+    lib.sigemptyset(mask)
+    for number in signals:
+        _check(lib.sigaddset(mask, number))
+    return _check(lib.signalfd(-1, mask, lib.SFD_NONBLOCK | lib.SFD_CLOEXEC))
+
+
+SIGNALFD_RECORD: int = ffi.sizeof("struct signalfd_siginfo")
+"""Bytes of one record, as read(2) from a signalfd gives it."""
+
+
+def signal_number(record: bytes) -> int:
+    """The signal's number in a record that was read from a signalfd."""
+    info: Any = ffi.from_buffer("struct signalfd_siginfo *", record)
+    return int(info.ssi_signo)

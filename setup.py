@@ -2,4 +2,7 @@
 
 from setuptools import setup
 
-setup(cffi_modules=["python/labd/syscalls_build.py:ffi"])
+setup(cffi_modules=[
+        "python/labd/syscalls_build.py:ffi",
+        "python/daemonlab/native_build.py:ffi",
+    ])

@@ -107,11 +107,11 @@ int detach_report(int *verdict, const struct failure *outcome, struct failure *w
         message.exit_code = (unsigned char)outcome->exit_code;
         memcpy(message.text, outcome->text, sizeof message.text);
     }
-    ssize_t n = write(*verdict, &message, sizeof message);
-    int error = errno;
-    close(*verdict);
-    *verdict = -1;
-    if (n < 0)
-        return failure(why, error, "write() of the verdict to the starter");
+    if (write(*verdict, &message, sizeof message) < 0)
+        return failure(why, errno, "write() of the verdict to the starter");
+    if (outcome == NULL) {
+        close(*verdict);
+        *verdict = -1;
+    }
     return 0;
 }

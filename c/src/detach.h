@@ -55,7 +55,12 @@ int detach_settle(mode_t mask, const char *directory, struct failure *why);
  * outcome NULL means ready: exit code EXIT_STARTED and no text; else the
  * starter exits with outcome's exit code and prints its text. The message is
  * the exit code in one byte, then the text, sent in a single write(2) of at
- * most PIPE_BUF bytes. Closes *verdict and sets it to -1, whatever happens.
+ * most PIPE_BUF bytes.
+ *
+ * Ready: closes *verdict and sets it to -1; the end of file lets the starter
+ * go. A failure: leaves *verdict open. The caller is about to exit, and only
+ * that is the end of file: the starter returns when the daemon is really gone.
+ *
  * Returns 0, or -EPIPE when the starter is gone: nobody waits for this daemon.
  *
  * daemon(7) step 14; pipe(7).

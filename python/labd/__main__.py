@@ -102,8 +102,8 @@ def _start_work(labd: Labd) -> None:
 
 def _start_ready(labd: Labd) -> None:
     log_event(labd.log, "info", "ready")
-    verdict, labd.verdict = labd.verdict, -1
-    detach_report(verdict)
+    detach_report(labd.verdict)
+    labd.verdict = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,12 @@ def detach_report(verdict: int, outcome: Failure | None = None) -> None:
 
     outcome None means ready: exit code EXIT_STARTED and no text; else the starter exits with
     outcome's exit code and prints its text. The message is the exit code in one byte, then the
-    text, sent in a single write(2) of at most PIPE_BUF bytes. Closes verdict, whatever happens.
+    text, sent in a single write(2) of at most PIPE_BUF bytes.
+
+    Ready: closes verdict; the end of file lets the starter go. A failure: leaves verdict open.
+    The caller is about to exit, and only that is the end of file: the starter returns when the
+    daemon is really gone.
+
     Raises Failure (EPIPE) when the starter is gone: nobody waits for this daemon.
 
     daemon(7) step 14; pipe(7).
@@ -127,8 +132,7 @@ def detach_report(verdict: int, outcome: Failure | None = None) -> None:
     message = bytes([EXIT_STARTED])
     if outcome is not None:
         message = bytes([outcome.exit_code]) + os.fsencode(outcome.text)
-    try:
-        with failing("write() of the verdict to the starter"):
-            os.write(verdict, message[:_VERDICT_SIZE])
-    finally:
+    with failing("write() of the verdict to the starter"):
+        os.write(verdict, message[:_VERDICT_SIZE])
+    if outcome is None:
         os.close(verdict)

@@ -1,0 +1,180 @@
+# The front door of daemonlab. `make` alone prints what one can do here.
+#
+# A line "## NAME: text" above a target is its help, "##@ NAME" opens a group of the help.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+bin     := .venv/bin
+WORKERS ?= 2
+pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
+sources  = $(wildcard python tests setup.py)
+scripts  = .ci/run tools/python tools/system tools/venv tools/hooks/pre-commit
+export DISABLE_MKDOCS_2_WARNING = true
+
+# Labs go by number: labs/01-detach is lab 1.
+number = $(if $(filter 1 2 3 4 5 6 7 8 9,$1),0)$1
+labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
+    $(if $(wildcard labs/$(call number,$n)-*),$n)))
+
+# What talks to the terminal does so one after the other, in the order asked for, also with -j.
+talking := labs mine observe skeletons test check docs serve
+goals   :=
+$(foreach goal,$(filter lab-% $(talking),$(MAKECMDGOALS)),\
+    $(if $(filter $(goal),$(goals)),,\
+        $(if $(goals),$(eval $(goal): | $(lastword $(goals))))\
+        $(eval goals += $(goal))))
+
+.PHONY: help
+help:
+	@awk -F ': ' '/^##@ /{print "\n" substr($$0, 5)} \
+	    /^## /{printf "  make %-16s %s\n", substr($$1, 4), substr($$0, length($$1) + 3)}' Makefile
+	@printf '\nLabs here: %s. ARGS="…" is passed on by the lab and test targets.\n' '$(labs)'
+
+##@ learn
+
+.PHONY: $(labs:%=lab-%) labs mine observe
+
+## lab-N: run lab N: the C daemon, the Python port and yours, side by side
+$(labs:%=lab-%): lab-%: c .venv/run.stamp
+	@$(bin)/daemonlab lab $* $(ARGS)
+
+lab-%:
+	@echo 'lab $*: not there yet; labs here: $(labs); the course will have 1 to 13' >&2; exit 2
+
+## labs: run every lab that is here
+labs: c .venv/run.stamp
+	@failed=0; for n in $(labs); do $(bin)/daemonlab lab $$n $(ARGS) || failed=1; done; \
+	exit $$failed
+
+## mine: run your own daemon whole, all of your modules at once
+mine: c .venv/run.stamp
+	@$(bin)/daemonlab mine $(ARGS)
+
+## observe PID=N: show what the kernel says about running processes
+observe: .venv/run.stamp
+	@$(if $(PID),,echo 'say which process: make observe PID=1234' >&2; exit 2)
+	@$(bin)/daemonlab observe $(PID) $(ARGS)
+
+## c: build the C daemon, build/c/labd
+.PHONY: c
+c: build/c/labd
+
+build/c/labd: $(wildcard c/src/*.[ch]) c/Makefile | build/system.stamp
+	@echo 'Building the C daemon, $@…'
+	@$(MAKE) -s -C c || { tools/system build; exit 1; }
+	@touch $@
+
+##@ check
+
+.PHONY: test check lint types analyze quick lint-tools
+
+## test: run all tests (one of them: ARGS="-k NAME")
+test: c .venv/dev.stamp
+	@$(pytest) $(ARGS)
+
+## check: lint, types, analyze and the quick tests: what a commit must pass
+check: lint types analyze quick
+
+## lint: format and style of Python, C and shell
+lint: .venv/dev.stamp lint-tools
+	@$(bin)/ruff check --quiet $(sources)
+	@$(bin)/ruff format --check --quiet $(sources) || { \
+	    echo 'make format puts the format right' >&2; exit 1; }
+	@clang-format --dry-run -Werror $(wildcard c/src/*.[ch])
+	@shellcheck $(scripts)
+
+## types: the types of the Python side
+types: .venv/dev.stamp
+	@$(bin)/mypy
+
+## analyze: the C daemon under gcc's static analyzer
+analyze: lint-tools | build/system.stamp
+	@$(MAKE) -s -C c CC=gcc CFLAGS='-O2 -g -fanalyzer' BUILD=../build/analyze
+
+quick: c .venv/dev.stamp
+	@$(pytest) --quiet -m 'not slow' $(ARGS)
+
+lint-tools:
+	@tools/system lint
+
+##@ teach
+
+.PHONY: docs serve skeletons
+
+## docs: build the book into site/
+docs: c .venv/dev.stamp
+	@$(bin)/mkdocs build --strict --quiet
+
+## serve: read the book in a browser while it is being written
+serve: c .venv/dev.stamp
+	@$(bin)/mkdocs serve
+
+## skeletons: derive the skeletons of the labs from the reference anew
+skeletons: .venv/run.stamp
+	@$(bin)/daemonlab skeletons $(ARGS)
+
+##@ develop
+
+.PHONY: format lock peers tools hooks clean distclean
+
+## format: format Python and C
+format: .venv/dev.stamp lint-tools
+	@$(bin)/ruff check --quiet --fix-only $(sources)
+	@$(bin)/ruff format --quiet $(sources)
+	@clang-format -i $(wildcard c/src/*.[ch])
+
+## peers: install real daemons to compare with: redis, nginx, atd (never started)
+peers:
+	@tools/system peers
+
+## tools: install analyzers and tracers: clang, cppcheck, valgrind, strace…
+tools:
+	@tools/system tools
+
+## hooks: let git run `make check` before each commit
+hooks:
+	@git config core.hooksPath tools/hooks
+	@echo 'git commit now runs make check; git commit -n skips it'
+
+## lock: pin the newest Python packages that pyproject.toml allows
+lock: | .venv/run.stamp
+	@$(bin)/python -m pip install -qq --upgrade --target build/uv uv
+	@$(lock) --extra build -o requirements.lock
+	@$(lock) --extra build --extra dev --extra docs -o requirements-dev.lock
+lock = build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+    --generate-hashes --no-annotate --custom-compile-command 'make lock' pyproject.toml
+
+## clean: remove what was built
+clean:
+	@rm -rf build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find python tests -name __pycache__ -prune -exec rm -rf {} +
+
+## distclean: remove .venv too
+distclean: clean
+	@rm -rf .venv python/*.egg-info python/*/*.so
+
+# --- set-up: done once, and again when its inputs change ---
+
+# A .venv of another folder, or one without its compiled extensions, will not do.
+ifneq "$(file <.venv/place)" "$(CURDIR)"
+anew := FORCE
+else ifneq "$(words $(wildcard python/*/*_build.py))" "$(words $(wildcard python/*/*.so))"
+anew := FORCE
+endif
+
+build/system.stamp: tools/system tools/python
+	@tools/system build
+	@mkdir -p build && touch $@
+
+.venv/run.stamp: requirements.lock pyproject.toml setup.py $(wildcard python/*/*_build.py) \
+    $(bin)/python $(anew) | build/system.stamp
+	@tools/venv run
+
+.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
+	@tools/venv dev
+
+$(bin)/python: ;
+
+FORCE:

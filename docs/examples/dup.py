@@ -1,0 +1,14 @@
+import os
+
+
+def tell(what: str, fd: int) -> None:
+    print(f"{what}: {'inherited' if os.get_inheritable(fd) else 'close-on-exec'}")
+
+
+fd = os.open("/dev/null", os.O_RDWR)  # Python adds O_CLOEXEC: PEP 446
+tell("open(O_CLOEXEC)", fd)
+os.dup2(fd, 50)
+tell("dup2(fd, 50)", 50)
+os.set_inheritable(fd, False)
+os.dup2(fd, fd, inheritable=False)
+tell("dup2(fd, fd)", fd)

@@ -1,0 +1,13 @@
+import os
+import sys
+
+read_end, write_end = os.pipe()
+if os.fork() == 0:
+    if sys.argv[1] == "ready":
+        os.write(write_end, b"ready")
+    os._exit(0)  # its write end closes here
+if sys.argv[1] != "forget":
+    os.close(write_end)
+word = os.read(read_end, 16)
+print(f"heard: {word.decode()}" if word else "end of file: it ended without a word")
+sys.exit(not word)

@@ -1,0 +1,1 @@
+"""The laboratory: start programs, look at them from outside, judge what was seen."""

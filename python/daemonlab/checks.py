@@ -1,0 +1,280 @@
+"""Checks: pure functions from the facts of one launch to a verdict.
+
+The same function judges the reference in the tests, a student's module, a submission and any
+program of the system. What a check is worth and why it matters stands in the lab's `lab.toml`.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from daemonlab.facts import Facts
+from daemonlab.scenarios import NOWHERE, WARMUP
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found. passed None: there was nothing to judge, something before it failed."""
+
+    passed: bool | None
+    observed: str
+    expected: str
+    evidence: str = ""
+
+
+Check = Callable[[Facts], Verdict]
+CHECKS: dict[str, Check] = {}
+
+
+def _check(name: str) -> Callable[[Check], Check]:
+    def register(check: Check) -> Check:
+        CHECKS[name] = check
+        return check
+
+    return register
+
+
+def show(value: object) -> str:
+    """A fact's value in a word or two."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Collection) and not isinstance(value, str):
+        return " ".join(map(str, value)) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def _judge(facts: Facts, name: str, passed: Callable[[object], bool], expected: str) -> Verdict:
+    """Judge one fact; one that could not be had is neither passed nor failed."""
+    fact = facts[name]
+    if fact.value is None:
+        return Verdict(None, fact.evidence, expected)
+    return Verdict(passed(fact.value), show(fact.value), expected, fact.evidence)
+
+
+def _equals(facts: Facts, name: str, value: object, expected: str | None = None) -> Verdict:
+    return _judge(facts, name, lambda found: found == value, expected or show(value))
+
+
+def _names(facts: Facts, *facts_named: str) -> set[str]:
+    """The signals in several facts together."""
+    found: set[str] = set()
+    for name in facts_named:
+        value = facts[name].value
+        found.update(value if isinstance(value, tuple) else ())
+    return found
+
+
+# --- lab 1 ---
+
+
+@_check("starts")
+def starts(facts: Facts) -> Verdict:
+    """The starter says that all is well, and there is a daemon."""
+    expected = "the starter exits with 0 and leaves a daemon"
+    status = facts["starter_status"]
+    if facts["trouble"].value:
+        return Verdict(False, show(facts["trouble"].value), expected)
+    if status.value == "not executed":
+        return Verdict(False, "the program could not be executed", expected, status.evidence)
+    if status.value == "running":
+        return Verdict(False, "the starter does not return", expected, status.evidence)
+    if status.value != 0:
+        return Verdict(
+            False, f"the starter ended with {show(status.value)}", expected, status.evidence
+        )
+    if facts["parent"].value is None:
+        return Verdict(False, "no daemon", expected, f"{status.evidence}; no process was left")
+    return Verdict(True, "yes", expected, status.evidence)
+
+
+@_check("parent")
+def parent(facts: Facts) -> Verdict:
+    """Its parent is the process that adopts orphans."""
+    return _equals(facts, "parent", "reaper", "the reaper: PID 1, or a child subreaper")
+
+
+@_check("session")
+def session(facts: Facts) -> Verdict:
+    """It is in a session of its own."""
+    return _equals(facts, "session", "own", "another session than the shell's")
+
+
+@_check("leader")
+def leader(facts: Facts) -> Verdict:
+    """It does not lead its session."""
+    return _equals(facts, "session_leader", False)
+
+
+@_check("terminal")
+def terminal(facts: Facts) -> Verdict:
+    """It has no controlling terminal."""
+    return _equals(facts, "terminal", "none")
+
+
+@_check("logout")
+def logout(facts: Facts) -> Verdict:
+    """It outlives the session that it was started from."""
+    return _equals(facts, "at_logout", "runs on")
+
+
+@_check("umask")
+def umask(facts: Facts) -> Verdict:
+    """Its umask is its own choice."""
+    given = facts["umask_given"].value
+    return _judge(
+        facts,
+        "umask",
+        lambda found: found != given,
+        f"its own choice, not the {given} it inherited",
+    )
+
+
+@_check("directory")
+def directory(facts: Facts) -> Verdict:
+    """It has left the directory that it was started in."""
+    expected = "/, or a directory of its own choice"
+    if facts["directory_kept"].value is None:
+        return _equals(facts, "directory", None, expected)
+    kept = facts["directory_kept"].value
+    where = "where it was started" if kept else show(facts["directory"].value)
+    return Verdict(not kept, where, expected, facts["directory"].evidence)
+
+
+@_check("ready")
+def ready(facts: Facts) -> Verdict:
+    """The starter stays until the daemon is ready. Scenario "slow": that takes WARMUP seconds."""
+    expected = f"the starter exits once the daemon is ready: not before {WARMUP * 1000:.0f} ms"
+    seconds = facts["starter_seconds"].value
+    if not isinstance(seconds, float):
+        return Verdict(False, "the starter does not return", expected)
+    return Verdict(
+        seconds >= WARMUP,
+        f"exits after {seconds * 1000:.0f} ms",
+        expected,
+        facts["starter_status"].evidence,
+    )
+
+
+@_check("verdict")
+def verdict(facts: Facts) -> Verdict:
+    """The starter tells of a failed start. Scenario "failing": chdir(2) finds no directory."""
+    expected = f'exit 1, a message that names "{NOWHERE}", no process left'
+    status, said = facts["starter_status"].value, str(facts["output"].value)
+    left = facts["processes"].value
+    if status in ("running", "not executed"):
+        return Verdict(False, "the starter does not return", expected)
+    observed = [
+        f"exit {show(status)}",
+        "says why" if NOWHERE in said else "does not say why",
+        f"{show(left)} process left" if left else "nothing left",
+    ]
+    passed = status == 1 and NOWHERE in said and not left
+    return Verdict(passed, ", ".join(observed), expected, said or "it printed nothing")
+
+
+# --- lab 2 ---
+
+
+@_check("standard")
+def standard(facts: Facts) -> Verdict:
+    """0, 1 and 2 are on /dev/null; 0 can be read, 1 and 2 can be written."""
+    expected = "/dev/null: 0 readable, 1 and 2 writable"
+    for name, modes in (("stdin", ("r", "rw")), ("stdout", ("w", "rw")), ("stderr", ("w", "rw"))):
+        good = [f"/dev/null {mode}" for mode in modes]
+        found = _judge(facts, name, lambda value, good=good: value in good, expected)  # type: ignore[misc]
+        if not found.passed:
+            return Verdict(found.passed, f"{name}: {found.observed}", expected, found.evidence)
+    return Verdict(True, "/dev/null", expected, facts["stdin"].evidence)
+
+
+@_check("inherited")
+def inherited(facts: Facts) -> Verdict:
+    """It holds nothing that it was given above descriptor 2."""
+    return _equals(facts, "inherited", (), "no descriptor above 2 that it did not open itself")
+
+
+@_check("cloexec")
+def cloexec(facts: Facts) -> Verdict:
+    """What it opened itself is close-on-exec."""
+    return _equals(facts, "kept_over_exec", (), "each descriptor above 2 with O_CLOEXEC")
+
+
+# --- lab 3 ---
+
+
+@_check("dispositions")
+def dispositions(facts: Facts) -> Verdict:
+    """No signal is ignored only because it was inherited so. SIGPIPE has a check of its own."""
+    given = facts["signals_given"].value
+    inherited_ignored = set(given[0] if isinstance(given, tuple) else ()) - {"PIPE"}
+    return _judge(
+        facts,
+        "ignored",
+        lambda found: not inherited_ignored & _names(facts, "ignored"),
+        f"does not ignore {show(sorted(inherited_ignored))}: inherited",
+    )
+
+
+@_check("mask")
+def mask(facts: Facts) -> Verdict:
+    """No signal is blocked, but for those that it reads from a signalfd."""
+    given = facts["signals_given"].value
+    deaf = set(given[1] if isinstance(given, tuple) else ()) & _names(facts, "blocked")
+    deaf -= _names(facts, "signalfd")
+    return _judge(
+        facts, "blocked", lambda found: not deaf, "blocks nothing but what its signalfd takes"
+    )
+
+
+def _survives(facts: Facts, *signals: str) -> Verdict:
+    dealt_with = _names(facts, "ignored", "caught", "blocked")
+    missing = [name for name in signals if name not in dealt_with]
+    wanted = f"ignores {show(signals)}, or takes it"
+    if facts["ignored"].value is None:
+        return Verdict(None, facts["ignored"].evidence, wanted)
+    observed = f"{show(missing)} at default" if missing else "ignored or taken"
+    return Verdict(not missing, observed, wanted, facts["ignored"].evidence)
+
+
+@_check("stop-signals")
+def stop_signals(facts: Facts) -> Verdict:
+    """A terminal cannot stop it."""
+    return _survives(facts, "TSTP", "TTIN", "TTOU")
+
+
+@_check("sigpipe")
+def sigpipe(facts: Facts) -> Verdict:
+    """A peer that hangs up cannot kill it."""
+    return _survives(facts, "PIPE")
+
+
+@_check("term")
+def term(facts: Facts) -> Verdict:
+    """SIGTERM ends it, cleanly and in time."""
+    return _equals(facts, "at_TERM", "exit 0")
+
+
+@_check("int")
+def interrupt(facts: Facts) -> Verdict:
+    """SIGINT ends it, cleanly and in time."""
+    return _equals(facts, "at_INT", "exit 0")
+
+
+@_check("hup")
+def hup(facts: Facts) -> Verdict:
+    """SIGHUP does not end it; it logs a "reload"."""
+    found = _equals(facts, "at_HUP", "runs on", 'runs on, and logs the event "reload"')
+    if found.passed and "reload" not in _names(facts, "log_events"):
+        return Verdict(False, "runs on, but logs no reload", found.expected, found.evidence)
+    return found
+
+
+@_check("storm")
+def storm(facts: Facts) -> Verdict:
+    """Being stopped, continued and hung up many times does not end it."""
+    return _equals(facts, "at_storm", "runs on")
+
+
+@_check("second")
+def second(facts: Facts) -> Verdict:
+    """A second SIGTERM, while it is stopping, ends it at once. Scenario "draining"."""
+    return _equals(facts, "at_TERM_TERM", "exit 1", "exit 1, at once")

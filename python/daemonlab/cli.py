@@ -1,0 +1,221 @@
+"""The command line.
+
+Exit codes: 0 all is well, 1 a check failed or a subject could not be built, 2 usage.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+
+from daemonlab import course, report, skeleton, subjects
+from daemonlab.environment import ENVIRONMENTS
+from daemonlab.house import LABS, PORT, C
+from daemonlab.judge import Result, run_lab
+from daemonlab.launch import LaunchError
+from daemonlab.observe import ProcessGone, snapshot
+from daemonlab.perform import perform
+from daemonlab.scenarios import of_any
+from daemonlab.show import print_any, print_snapshot
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _console() -> Console:
+    """80 columns where there is no terminal; NO_COLOR and TERM=dumb are heeded by rich."""
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "80"))
+    return Console(width=width, highlight=False)
+
+
+class _Failed(click.ClickException):
+    """Something that was asked for could not be done: exit code 1."""
+
+    exit_code = 1
+
+
+class _Usage(click.ClickException):
+    """What was asked for does not exist: exit code 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings=_SETTINGS)
+@click.version_option(package_name="daemonlab")
+def main() -> None:
+    """Start daemons, observe them from outside, and judge what the kernel says about them."""
+
+
+def _lab(number: int) -> course.Lab:
+    try:
+        return course.lab(number)
+    except course.CourseError as error:
+        raise _Usage(str(error)) from error
+
+
+def _reference() -> tuple[subjects.Subject, ...]:
+    try:
+        return subjects.reference()
+    except subjects.BuildError as error:
+        raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
+
+
+def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[str]]:
+    """The student's subjects, and what kept others from being built."""
+    built, broken = [], []
+    for suffix in ("c", "py"):
+        begun = [lab for lab in labs if lab.skeleton(suffix) in subjects.started(lab)]
+        if begun:
+            try:
+                built.append(subjects.mine(begun, suffix))
+            except subjects.BuildError as error:
+                files = ", ".join(report.relative(lab.skeleton(suffix)) for lab in begun)
+                broken.append(f"{files} does not compile:\n\n{error}")
+    return built, broken
+
+
+def _finish(
+    console: Console, results: Sequence[Result], broken: Sequence[str], as_json: bool
+) -> None:
+    if as_json:
+        data = {"results": [report.result_data(result) for result in results], "broken": broken}
+        click.echo(report.as_json(data))
+    else:
+        report.print_results(console, results)
+        for text in broken:
+            console.print()
+            console.print(text, style="bold red", markup=False)
+    if broken or not all(result.passed for result in results):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
+def lab(number: int, as_json: bool) -> None:
+    """Run lab NUMBER: the C reference, the Python port and your own module, side by side.
+
+    Your module takes part once you have begun with it: open labs/NN-*/ to see what is to be done.
+    Exits with 0 when every check passed, or when you have not begun; with 1 when one failed.
+    """
+    this = _lab(number)
+    console = _console()
+    mine, broken = _mine([this])
+    results = run_lab(this, [*_reference(), *mine])
+    _finish(console, results, broken, as_json)
+    if not as_json and not mine:
+        report.print_begin(console, this)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
+def mine(as_json: bool) -> None:
+    """Run every lab with all of your modules at once: your own daemon, whole.
+
+    Modules that you have not begun with are the reference's.
+    """
+    console = _console()
+    labs = course.labs()
+    built, broken = _mine(labs)
+    if not built and not broken:
+        console.print("You have not begun with any lab yet: [bold]make lab-1[/] says how.")
+        return
+    _reference()
+    results = [result for this in labs if built for result in run_lab(this, built)]
+    if as_json:
+        _finish(console, results, broken, as_json)
+    for this in labs:
+        of_this = [result for result in results if result.lab is this]
+        if of_this:
+            report.print_results(console, of_this)
+            console.print()
+    _finish(console, (), broken, False)
+    sys.exit(0 if all(result.passed for result in results) else 1)
+
+
+@main.command()
+@click.argument("pids", type=int, nargs=-1, required=True, metavar="PID...")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole snapshot, as JSON.")
+def observe(pids: Sequence[int], as_json: bool) -> None:
+    """Show what /proc says about running processes, without touching them.
+
+    What the kernel refuses is shown as "not permitted": try as the process's user, or as root.
+    """
+    console = _console()
+    missing = False
+    for pid in pids:
+        try:
+            seen = snapshot(pid)
+        except (ProcessGone, PermissionError) as error:
+            click.echo(f"daemonlab: {pid}: {error}", err=True)
+            missing = True
+            continue
+        if as_json:
+            click.echo(report.as_json(seen))
+        else:
+            print_snapshot(console, seen)
+    sys.exit(1 if missing else 0)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--environment",
+    type=click.Choice(list(ENVIRONMENTS)),
+    default="hostile",
+    show_default=True,
+    help="What the command is born into.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0.1, 600),
+    default=3.0,
+    show_default=True,
+    help="Seconds after which a command that has not returned is taken for a foreground service.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(environment: str, wait: float, as_json: bool, command: Sequence[str]) -> None:
+    """Launch any COMMAND as a shell would, show its daemon's state, log out, end it with SIGTERM.
+
+    The checks are those of labs 1 to 3; nothing is asked of the command's cooperation. When this
+    ends, no process of it is left.
+
+    \b
+    daemonlab run -- redis-server --daemonize yes --port 0
+    daemonlab run --environment friendly -- sh -c 'setsid sleep 60 &'
+    """
+    if shutil.which(command[0], path=ENVIRONMENTS[environment].variables.get("PATH")) is None:
+        raise _Usage(f"{command[0]}: no such program; name it by its whole path")
+    try:
+        record = perform(
+            lambda configuration: command, of_any(ENVIRONMENTS[environment]), start_time=wait
+        )
+    except LaunchError as error:
+        raise _Failed(str(error)) from error
+    if as_json:
+        click.echo(report.as_json(record))
+        return
+    print_any(_console(), record)
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Only say which are stale; exit with 1 if any is.")
+@click.option("--force", is_flag=True, help="Also overwrite files that someone has begun with.")
+def skeletons(check: bool, force: bool) -> None:
+    """Derive the skeletons in labs/ from the reference."""
+    source = (LABS, C / "src", PORT)
+    try:
+        if check:
+            for line in (stale := skeleton.stale(*source)):
+                click.echo(line)
+            sys.exit(1 if stale else 0)
+        for path in skeleton.write(*source, force=force):
+            click.echo(report.relative(path))
+    except skeleton.SkeletonError as error:
+        raise _Failed(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

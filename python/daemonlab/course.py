@@ -1,0 +1,105 @@
+"""The labs as their `lab.toml` describe them."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daemonlab.checks import CHECKS
+from daemonlab.house import LABS
+from daemonlab.scenarios import LABS as SCENARIOS
+
+LAST_LAB = 13
+
+
+class CourseError(Exception):
+    """A lab does not exist or its description is wrong; the text names file and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInfo:
+    """What a lab says about one of its checks."""
+
+    id: str
+    title: str
+    points: int
+    scenarios: tuple[str, ...]
+    """It must pass in each of these."""
+    after: str
+    """Not reached unless that check has passed; empty for none."""
+    why: str
+    """One sentence: why it matters."""
+    man: str
+    section: str
+    """Page and anchor in the book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One stage of the course."""
+
+    number: int
+    folder: Path
+    title: str
+    module: str
+    checks: tuple[CheckInfo, ...]
+
+    @property
+    def points(self) -> int:
+        """What all checks together are worth."""
+        return sum(check.points for check in self.checks)
+
+    def skeleton(self, suffix: str) -> Path:
+        """The file a student works in: suffix is "c" or "py"."""
+        return self.folder / f"{self.module}.{suffix}"
+
+
+def _check_info(lab: int, table: dict[str, Any]) -> CheckInfo:
+    info = CheckInfo(
+        id=table["id"],
+        title=table["title"],
+        points=table["points"],
+        scenarios=tuple(table["scenarios"]),
+        after=table.get("after", ""),
+        why=table["why"],
+        man=table["man"],
+        section=table["section"],
+    )
+    if info.id not in CHECKS:
+        raise ValueError(f'check "{info.id}": there is no such check')
+    known = {scenario.name for scenario in SCENARIOS[lab]}
+    if unknown := set(info.scenarios) - known:
+        raise ValueError(f'check "{info.id}": unknown scenarios {sorted(unknown)}')
+    return info
+
+
+def _read(folder: Path) -> Lab:
+    path = folder / "lab.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        number = int(folder.name[:2])
+        checks = tuple(_check_info(number, check) for check in table["check"])
+        return Lab(number, folder, table["title"], table["module"], checks)
+    except KeyError as error:
+        raise CourseError(f"{path}: the key {error} is missing") from error
+    except (OSError, ValueError) as error:
+        raise CourseError(f"{path}: {error}") from error
+
+
+def labs() -> tuple[Lab, ...]:
+    """Every lab that exists, in order. Raises CourseError."""
+    return tuple(_read(path.parent) for path in sorted(LABS.glob("[0-9][0-9]-*/lab.toml")))
+
+
+def lab(number: int) -> Lab:
+    """One lab. Raises CourseError if it does not exist."""
+    found = {lab.number: lab for lab in labs()}
+    if number in found:
+        return found[number]
+    if 1 <= number <= LAST_LAB:
+        raise CourseError(f"lab {number} is not there yet; there are labs {_range(sorted(found))}")
+    raise CourseError(f"there is no lab {number}; there are labs {_range(sorted(found))}")
+
+
+def _range(numbers: list[int]) -> str:
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(*numbers)

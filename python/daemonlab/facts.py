@@ -1,0 +1,312 @@
+"""Facts: named, documented values, each derived from what one launch showed, with its evidence.
+
+A fact is what the kernel says, put into words; it does not judge. Where the record does not hold
+it (no daemon was left, the kernel refused), the value is None and the evidence tells why.
+"""
+
+import json
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from daemonlab.observe import Descriptor, Snapshot, Unknown
+from daemonlab.procfs import terminal_name
+from daemonlab.record import Reaction, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What was found, and what it was read from."""
+
+    value: object
+    evidence: str = ""
+
+
+Facts = dict[str, Fact]
+
+_FACTS: dict[str, Callable[[Record], Fact]] = {}
+
+
+def _fact(derive: Callable[[Record], Fact]) -> Callable[[Record], Fact]:
+    _FACTS[derive.__name__] = derive
+    return derive
+
+
+def _of_daemon(derive: Callable[[Record, Snapshot], Fact]) -> Callable[[Record], Fact]:
+    """A fact about the daemon's snapshot: unknown when there is no daemon."""
+
+    def derived(record: Record) -> Fact:
+        if record.daemon is None:
+            return Fact(None, "no daemon was left")
+        return derive(record, record.daemon)
+
+    derived.__name__, derived.__doc__ = derive.__name__, derive.__doc__
+    return _fact(derived)
+
+
+def facts_of(record: Record) -> Facts:
+    """Every fact of a launch, by name."""
+    return {name: derive(record) for name, derive in _FACTS.items()}
+
+
+def documentation() -> dict[str, str]:
+    """What each fact means, by name."""
+    return {name: " ".join((derive.__doc__ or "").split()) for name, derive in _FACTS.items()}
+
+
+def signal_names(numbers: Iterable[int]) -> tuple[str, ...]:
+    """Names without SIG, in the order of the numbers; real-time signals as RT+n."""
+    return tuple(_signal_name(number) for number in sorted(numbers))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name.removeprefix("SIG")
+    except ValueError:
+        return f"RT+{number - signal.SIGRTMIN}"
+
+
+def _line(daemon: Snapshot, name: str) -> str:
+    return str(daemon.line(name))
+
+
+# --- how it started ---
+
+
+@_fact
+def environment(record: Record) -> Fact:
+    """The name of the environment that it was started in."""
+    return Fact(record.environment.name)
+
+
+@_fact
+def trouble(record: Record) -> Fact:
+    """Why the launch was cut short, or nothing."""
+    return Fact(record.trouble)
+
+
+@_fact
+def starter_status(record: Record) -> Fact:
+    """How the process ended that the shell waited for: its exit code, a signal, or "running"."""
+    if record.not_executed:
+        return Fact("not executed", f"execve({record.command[0]}): errno {record.not_executed}")
+    if record.starter_seconds is None:
+        return Fact("running", f"still there after {record.waited:g} s")
+    after = f"after {record.starter_seconds * 1000:.0f} ms"
+    if record.starter_signal is not None:
+        return Fact(f"SIG{_signal_name(record.starter_signal)}", after)
+    return Fact(record.starter_code, f"exit code {record.starter_code} {after}")
+
+
+@_fact
+def starter_seconds(record: Record) -> Fact:
+    """Seconds from the starter's fork to its end."""
+    return Fact(record.starter_seconds)
+
+
+@_fact
+def output(record: Record) -> Fact:
+    """What it printed, as text."""
+    return Fact(record.output.decode(errors="backslashreplace").replace("\r\n", "\n").strip())
+
+
+@_fact
+def processes(record: Record) -> Fact:
+    """How many processes it has."""
+    listed = ", ".join(f"{seen.process.pid} {seen.comm}" for seen in record.processes)
+    return Fact(len(record.processes), listed)
+
+
+# --- lab 1: where it stands ---
+
+
+@_of_daemon
+def parent(record: Record, daemon: Snapshot) -> Fact:
+    """Who its parent is: the reaper of orphans, as PID 1 is, when it has detached."""
+    names = {record.keeper: "reaper", record.shell: "shell", record.starter: "starter"}
+    return Fact(names.get(daemon.ppid, "other"), _line(daemon, "PPid"))
+
+
+@_of_daemon
+def session(record: Record, daemon: Snapshot) -> Fact:
+    """Whose session it is in: "own" if it is none of the shell's."""
+    whose = "shell's" if daemon.session == record.shell else "own"
+    return Fact(whose, f"session {daemon.session}; the shell's is {record.shell}")
+
+
+@_of_daemon
+def session_leader(record: Record, daemon: Snapshot) -> Fact:
+    """Whether it leads its session. A leader gains a terminal by opening one: setsid(2), tty(4)."""
+    pid = daemon.process.pid
+    return Fact(daemon.session == pid, f"pid {pid}, session {daemon.session}")
+
+
+@_of_daemon
+def terminal(record: Record, daemon: Snapshot) -> Fact:
+    """Its controlling terminal: stat field 7, proc_pid_stat(5)."""
+    return Fact(terminal_name(daemon.tty) if daemon.tty else "none", f"tty_nr {daemon.tty}")
+
+
+@_of_daemon
+def umask(record: Record, daemon: Snapshot) -> Fact:
+    """Its umask, octal: proc_pid_status(5), umask(2)."""
+    if isinstance(daemon.umask, Unknown):
+        return Fact(None, daemon.umask.reason)
+    return Fact(f"{daemon.umask:03o}", _line(daemon, "Umask"))
+
+
+@_fact
+def umask_given(record: Record) -> Fact:
+    """The umask that it was started with."""
+    return Fact(f"{record.environment.umask:03o}")
+
+
+@_of_daemon
+def directory(record: Record, daemon: Snapshot) -> Fact:
+    """Its working directory: proc_pid_cwd(5)."""
+    if isinstance(daemon.cwd, Unknown):
+        return Fact(None, daemon.cwd.reason)
+    return Fact(daemon.cwd, f"cwd -> {daemon.cwd}")
+
+
+@_of_daemon
+def directory_kept(record: Record, daemon: Snapshot) -> Fact:
+    """Whether it still is where it was started."""
+    if isinstance(daemon.cwd, Unknown) or isinstance(daemon.cwd_deleted, Unknown):
+        return Fact(None, str(daemon.cwd))
+    kept = daemon.cwd.startswith(record.scratch) or daemon.cwd_deleted
+    return Fact(kept, f"cwd -> {daemon.cwd}")
+
+
+# --- lab 2: what it holds ---
+
+
+def _show(descriptor: Descriptor) -> str:
+    kept = "" if descriptor.close_on_exec else ", kept over exec"
+    return f"fd {descriptor.number} -> {descriptor.target} ({descriptor.mode}{kept})"
+
+
+def _standard(number: int) -> Callable[[Record, Snapshot], Fact]:
+    def derive(record: Record, daemon: Snapshot) -> Fact:
+        if isinstance(daemon.descriptors, Unknown):
+            return Fact(None, daemon.descriptors.reason)
+        for descriptor in daemon.descriptors:
+            if descriptor.number == number:
+                null = descriptor.device == (1, 3)
+                what = "/dev/null" if null else descriptor.target
+                return Fact(f"{what} {descriptor.mode}", _show(descriptor))
+        return Fact("closed", f"no fd {number}")
+
+    derive.__name__ = ("stdin", "stdout", "stderr")[number]
+    derive.__doc__ = f"Where descriptor {number} leads, and its mode: r, w or rw."
+    return derive
+
+
+stdin, stdout, stderr = (_of_daemon(_standard(number)) for number in range(3))
+
+
+def _above_standard(daemon: Snapshot) -> tuple[Descriptor, ...]:
+    if isinstance(daemon.descriptors, Unknown):
+        return ()
+    return tuple(descriptor for descriptor in daemon.descriptors if descriptor.number > 2)
+
+
+def _inherited(descriptor: Descriptor) -> bool:
+    return descriptor.target.endswith("/leaked") or descriptor.target.startswith("/dev/pts/")
+
+
+@_of_daemon
+def inherited(record: Record, daemon: Snapshot) -> Fact:
+    """The descriptors above 2 that it got from whoever started it."""
+    if isinstance(daemon.descriptors, Unknown):
+        return Fact(None, daemon.descriptors.reason)
+    kept = [descriptor for descriptor in _above_standard(daemon) if _inherited(descriptor)]
+    numbers = tuple(descriptor.number for descriptor in kept)
+    return Fact(numbers, "; ".join(map(_show, kept)) or "none above 2")
+
+
+@_of_daemon
+def kept_over_exec(record: Record, daemon: Snapshot) -> Fact:
+    """Its own descriptors above 2 that a program started by it would inherit: fcntl(2)."""
+    if isinstance(daemon.descriptors, Unknown):
+        return Fact(None, daemon.descriptors.reason)
+    own = [descriptor for descriptor in _above_standard(daemon) if not _inherited(descriptor)]
+    kept = [descriptor for descriptor in own if not descriptor.close_on_exec]
+    evidence = "; ".join(map(_show, kept or own)) or "no descriptor above 2"
+    return Fact(tuple(descriptor.number for descriptor in kept), evidence)
+
+
+# --- lab 3: what it hears ---
+
+
+def _signals(name: str, line: str, meaning: str) -> None:
+    def derive(record: Record, daemon: Snapshot) -> Fact:
+        numbers = getattr(daemon, f"sig_{name}")
+        if isinstance(numbers, Unknown):
+            return Fact(None, numbers.reason)
+        return Fact(signal_names(numbers), _line(daemon, line))
+
+    derive.__name__, derive.__doc__ = name, meaning
+    _of_daemon(derive)
+
+
+_signals("ignored", "SigIgn", "Signals that it ignores: proc_pid_status(5).")
+_signals("blocked", "SigBlk", "Signals that its main thread blocks: proc_pid_status(5).")
+_signals("caught", "SigCgt", "Signals that it has a handler for: proc_pid_status(5).")
+
+
+@_of_daemon
+def signalfd(record: Record, daemon: Snapshot) -> Fact:
+    """Signals that it reads from a descriptor: fdinfo of a signalfd, proc_pid_fdinfo(5)."""
+    if isinstance(daemon.descriptors, Unknown):
+        return Fact(None, daemon.descriptors.reason)
+    found = [fd for fd in daemon.descriptors if fd.sigmask is not None]
+    numbers = frozenset[int]().union(*(fd.sigmask or () for fd in found))
+    evidence = ", ".join(f"fd {fd.number} -> {fd.target}" for fd in found)
+    return Fact(signal_names(numbers), evidence or "no signalfd")
+
+
+@_fact
+def signals_given(record: Record) -> Fact:
+    """The signals that it was started with ignored, and those it was started with blocked."""
+    return Fact(
+        (signal_names(record.environment.ignored), signal_names(record.environment.blocked))
+    )
+
+
+@_fact
+def log_events(record: Record) -> Fact:
+    """The events in its log, in order; a line that is not a JSON object is None."""
+    events: list[object] = []
+    for line in record.log.splitlines():
+        try:
+            events.append(json.loads(line).get("event"))
+        except (ValueError, AttributeError):
+            events.append(None)
+    return Fact(tuple(events))
+
+
+def _reaction(action: str, name: str) -> None:
+    def derive(record: Record) -> Fact:
+        reaction = record.reaction(action)
+        if reaction is None:
+            return Fact(None, "not tried")
+        return Fact(_outcome(reaction), f"{reaction.seconds * 1000:.0f} ms after the {action}")
+
+    derive.__name__ = name
+    derive.__doc__ = f"What it did at {action}: lived on, its exit code, or the signal it died of."
+    _fact(derive)
+
+
+def _outcome(reaction: Reaction) -> str:
+    if reaction.alive:
+        return "runs on"
+    if reaction.signal is not None:
+        return f"killed by SIG{_signal_name(reaction.signal)}"
+    if reaction.code is not None:
+        return f"exit {reaction.code}"
+    return "gone"
+
+
+for _action in ("logout", "TERM", "INT", "HUP", "storm", "TERM TERM"):
+    _reaction(_action, "at_" + _action.replace(" ", "_"))

@@ -1,0 +1,101 @@
+"""Put subjects through a lab: perform its scenarios, derive the facts, apply the checks."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from daemonlab.checks import CHECKS, Verdict
+from daemonlab.course import CheckInfo, Lab
+from daemonlab.facts import Facts, facts_of
+from daemonlab.parallel import run_all
+from daemonlab.perform import perform
+from daemonlab.record import Record
+from daemonlab.scenarios import LABS as SCENARIOS
+from daemonlab.subjects import Subject
+
+_AT_ONCE = 3 * (os.cpu_count() or 1)
+"""Launches at a time: each of them mostly waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One check of one subject, over all its scenarios."""
+
+    check: CheckInfo
+    verdict: Verdict
+    """That of the first scenario in which it did not pass, else that of the first scenario."""
+    scenario: str
+
+    @property
+    def passed(self) -> bool | None:
+        """None: not reached."""
+        return self.verdict.passed
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A lab as one subject did it."""
+
+    subject: Subject
+    lab: Lab
+    outcomes: tuple[Outcome, ...]
+    records: Mapping[str, Record]
+    """By scenario."""
+    facts: Mapping[str, Facts]
+
+    @property
+    def points(self) -> int:
+        """The points of the checks that passed."""
+        return sum(outcome.check.points for outcome in self.outcomes if outcome.passed)
+
+    @property
+    def passed(self) -> bool:
+        """Every check passed."""
+        return all(outcome.passed for outcome in self.outcomes)
+
+
+def judge(check: CheckInfo, facts: Mapping[str, Facts]) -> Outcome:
+    """Apply one check to the facts of each of its scenarios."""
+    first = None
+    for scenario in check.scenarios:
+        outcome = Outcome(check, CHECKS[check.id](facts[scenario]), scenario)
+        if not outcome.passed:
+            return outcome
+        first = first or outcome
+    assert first is not None, "a check without a scenario is refused by course.py"
+    return first
+
+
+def judge_all(checks: Sequence[CheckInfo], facts: Mapping[str, Facts]) -> tuple[Outcome, ...]:
+    """Apply the checks in order. One cause is one failure: what depends on a check that did not
+    pass is not reached."""
+    outcomes: dict[str, Outcome] = {}
+    for check in checks:
+        before = outcomes.get(check.after)
+        if before is not None and not before.passed:
+            unreached = Verdict(None, f'not reached: "{before.check.title}" comes first', "")
+            outcomes[check.id] = Outcome(check, unreached, check.scenarios[0])
+        else:
+            outcomes[check.id] = judge(check, facts)
+    return tuple(outcomes.values())
+
+
+def run_lab(lab: Lab, subjects: Sequence[Subject]) -> list[Result]:
+    """Put every subject through the lab, side by side."""
+    jobs = [
+        (subject, partial(perform, partial(subject.command, lab.number), scenario))
+        for scenario in SCENARIOS[lab.number]
+        for subject in subjects
+    ]
+    runs = [partial(job, variables=subject.variables) for subject, job in jobs]
+    records = run_all(runs, _AT_ONCE)
+    found: dict[str, dict[str, Record]] = {subject.name: {} for subject in subjects}
+    for (subject, _), record in zip(jobs, records, strict=True):
+        found[subject.name][record.scenario] = record
+    results = []
+    for subject in subjects:
+        facts = {name: facts_of(record) for name, record in found[subject.name].items()}
+        outcomes = judge_all(lab.checks, facts)
+        results.append(Result(subject, lab, outcomes, found[subject.name], facts))
+    return results

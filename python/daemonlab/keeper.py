@@ -1,0 +1,243 @@
+"""The keeper: the process that starts one subject, adopts whatever it leaves behind, and ends it.
+
+A daemon leaves its parent, its session and its group; what it cannot leave is its nearest living
+ancestor that asked to be a *child subreaper*. The keeper is that ancestor, as PID 1 is for a whole
+machine. It does little and is hard to disturb: one poll loop over the laboratory's socket, the
+stand-in shell's news, the terminal's output and the deaths of its children.
+
+    laboratory ── socket ── keeper ── shell stand-in ── starter ── … the subject's processes
+                              └─ orphans come here
+
+When the laboratory's end of the socket closes, for whatever reason, the keeper ends everybody.
+"""
+
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+from daemonlab.environment import Environment
+from daemonlab.native import become_subreaper, close_all_but
+from daemonlab.shell import Stage, default_signals, run_shell
+
+MOST_PROCESSES = 256
+"""A subject with more descendants than this is taken for a fork bomb and ended."""
+MOST_OUTPUT = 1 << 20
+"""Bytes of output that are kept; what comes after that is read and dropped."""
+_TICK = 0.02
+"""Seconds between two counts of the descendants."""
+_PATIENCE = 10.0
+"""Seconds to go on killing before giving up on a process that does not die (state D)."""
+
+
+def _children(pid: int) -> list[int]:
+    """proc_tid_children(5). May miss one while its siblings are dying: we look again anyway."""
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    return found
+
+
+def _descendants_exceed(most: int) -> bool:
+    found = _children(os.getpid())
+    for pid in found:  # which grows as we go
+        found += _children(pid)
+        if len(found) > most:
+            return True
+    return False
+
+
+class _Keeper:
+    def __init__(self, control: socket.socket, output: int) -> None:
+        self.control = control
+        self.output = output
+        self.kept = 0
+        self.shell = 0
+        self.logout = -1
+        self.master = -1
+        self.news = -1
+        self.outbox = b""
+        self.poll = select.poll()
+        self.wakeup, wakeup_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wakeup_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        control.setblocking(False)
+
+    # --- telling the laboratory ---
+
+    def tell(self, **news: object) -> None:
+        self.outbox += json.dumps(news).encode() + b"\n"
+        self.flush()
+
+    def flush(self) -> None:
+        with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+            while self.outbox:
+                self.outbox = self.outbox[self.control.send(self.outbox) :]
+
+    # --- starting ---
+
+    def start(
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        environment: Environment,
+        scratch: str,
+    ) -> None:
+        slave = write_end = -1
+        if environment.terminal:
+            self.master, slave = os.openpty()
+        else:
+            self.master, write_end = os.pipe()
+        news, news_end = os.pipe()
+        logout_end, self.logout = os.pipe()
+        self.shell = os.fork()
+        if self.shell == 0:
+            signal.set_wakeup_fd(-1)
+            stage = Stage(slave, write_end, news_end, logout_end)
+            run_shell(command, variables, environment, scratch, stage)
+        self.tell(news="shell", pid=self.shell)
+        for fd in (slave, write_end, news_end, logout_end):
+            if fd >= 0:
+                os.close(fd)
+        self.news = news
+        os.set_blocking(self.master, False)
+        for fd in (self.control.fileno(), self.wakeup, self.master, self.news):
+            self.poll.register(fd, select.POLLIN)
+
+    # --- what may happen ---
+
+    def read_output(self) -> None:
+        try:
+            piece = os.read(self.master, 65536)
+        except BlockingIOError:
+            return
+        except OSError:  # EIO: no process has the terminal open any more, pty(7)
+            piece = b""
+        if not piece:
+            self.poll.unregister(self.master)
+            return
+        self.kept += os.write(self.output, piece[: max(0, MOST_OUTPUT - self.kept)])
+
+    def read_news(self) -> None:
+        if piece := os.read(self.news, 65536):
+            self.outbox += piece
+            self.flush()
+        else:
+            self.poll.unregister(self.news)
+
+    def reap(self) -> bool:
+        """Take every dead child. Returns whether any child, dead or alive, may be left."""
+        with suppress(BlockingIOError):
+            os.read(self.wakeup, 4096)
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return True
+                event = "shell ended" if pid == self.shell else "ended"
+                self.tell(news=event, pid=pid, status=status, time=time.monotonic())
+        return False
+
+    def hang_up(self) -> None:
+        """Log out: the terminal goes away under whoever still holds it."""
+        self.read_output()
+        with suppress(KeyError, ValueError):
+            self.poll.unregister(self.master)
+        for fd in (self.master, self.logout):
+            if fd >= 0:
+                os.close(fd)
+        self.master = self.logout = -1
+
+    # --- ending ---
+
+    def kill_children(self) -> None:
+        """SIGKILL to each child and to its whole group, which is one step that no fork(2) can slip
+        through. What they leave behind is ours the moment they die: the next round takes it.
+
+        A child that we have not reaped keeps its number and that of its group, so this can hit
+        nobody else. And the groups are the subject's alone: the stand-in began a session of its
+        own before it forked, and a process joins no group of another session, setpgid(2).
+        """
+        for child in _children(os.getpid()):
+            with suppress(ProcessLookupError, PermissionError):
+                if (group := os.getpgid(child)) != os.getpgrp():
+                    os.killpg(group, signal.SIGKILL)
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+
+    def end(self) -> NoReturn:
+        deadline = time.monotonic() + _PATIENCE
+        death = select.poll()
+        death.register(self.wakeup, select.POLLIN)
+        while self.reap() and time.monotonic() < deadline:
+            self.kill_children()
+            death.poll(10)
+        if self.master >= 0:
+            self.read_output()
+        self.tell(news="over")
+        os._exit(0)
+
+    def serve(self) -> NoReturn:
+        last_count = 0.0
+        while True:
+            for fd, _ in self.poll.poll(_TICK * 1000):
+                if fd == self.wakeup:
+                    self.reap()
+                elif fd == self.news:
+                    self.read_news()
+                elif fd == self.master:
+                    self.read_output()
+                elif self.control.recv(16) == b"logout":
+                    self.hang_up()
+                    self.tell(news="logged out")
+                else:  # "end", or the laboratory is gone
+                    self.end()
+            self.flush()
+            if time.monotonic() - last_count >= _TICK:
+                last_count = time.monotonic()
+                if _descendants_exceed(MOST_PROCESSES):
+                    self.tell(news="too many processes")
+                    self.end()
+
+
+def _stay_ahead() -> None:
+    """Where we may, run before ordinary processes, so that a fork bomb cannot starve us; what we
+    start does not inherit it. sched(7)"""
+    with suppress(OSError):
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(1))
+
+
+def run_keeper(
+    control: socket.socket,
+    output: int,
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    environment: Environment,
+    scratch: str,
+) -> NoReturn:
+    """The life of a keeper, in a process just forked for it. Never returns.
+
+    output is a memfd that gets what the subject prints. Descriptors other than these two are
+    closed: the sockets of other keepers among them, which must close when the laboratory ends.
+    """
+    try:
+        default_signals()
+        os.setsid()  # a Ctrl-C at the laboratory's terminal is not for us
+        become_subreaper()
+        control = socket.socket(fileno=fcntl.fcntl(control.detach(), fcntl.F_DUPFD_CLOEXEC, 3))
+        close_all_but({0, 1, 2, control.fileno(), output})
+        keeper = _Keeper(control, output)
+        _stay_ahead()
+        keeper.start(command, variables, environment, scratch)
+        keeper.serve()
+    finally:
+        os._exit(1)

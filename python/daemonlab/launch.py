@@ -1,0 +1,278 @@
+"""Launch a subject in an environment that we chose, and keep hold of every descendant.
+
+    with launch(["/usr/sbin/atd"], HOSTILE) as subject:
+        ended = subject.wait_starter(5)
+        daemon = subject.daemons()[0]
+        ...
+    # here not one process of it is left, however it forked
+
+Nothing here sleeps and then looks: each wait ends on an event or at its deadline.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemonlab import native
+from daemonlab.environment import Environment
+from daemonlab.keeper import run_keeper
+from daemonlab.observe import Process, ProcessGone, alive, children, descendants, identity
+
+_START_TIME = 5.0
+"""Seconds within which a keeper answers."""
+_END_TIME = 15.0
+"""Seconds that the end of a launch may take; the keeper gives up earlier."""
+
+_keepers: set[int] = set()
+"""Our children that keep a subject, as opposed to orphans that came to us from a lost keeper.
+Global, because being a subreaper belongs to the whole process."""
+
+
+class LaunchError(Exception):
+    """The laboratory could not do its part; the text names the thing and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How and when a process ended."""
+
+    pid: int
+    status: int
+    """As wait(2) gives it; see code and signal."""
+    time: float
+    """Seconds of the monotonic clock."""
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, or None when a signal ended it."""
+        return os.WEXITSTATUS(self.status) if os.WIFEXITED(self.status) else None
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that ended it, or None when it exited."""
+        return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
+
+
+class Launch:
+    """A subject that was started. Made by launch()."""
+
+    def __init__(self, environment: Environment, scratch: Path, start: Callable[..., None]) -> None:
+        self.environment = environment
+        self.scratch = scratch
+        """The folder in which the subject was started; it goes away with the launch."""
+        self.shell = 0
+        """The stand-in shell that started it, by number; 0 until it was started."""
+        self.starter = 0
+        """The process that the shell waits for; 0 until it was started."""
+        self.began = 0.0
+        """When the starter was forked, seconds of the monotonic clock."""
+        self.not_executed = 0
+        """The errno of a failed execve(2), else 0."""
+        self.too_many = False
+        """The subject had so many processes that it was ended."""
+        self.keeper_lost = False
+        """The subject killed the process that kept it."""
+        self._ended: dict[int, Ended] = {}
+        self._over = False
+        self._logged_out = False
+        self._inbox = b""
+        self._output = os.memfd_create("output", os.MFD_CLOEXEC)
+        self._control, keeper_end = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            start(keeper_end, self._output)
+        keeper_end.close()
+        self.keeper = identity(pid)
+        """The process that adopts the subject's orphans: the parent of a detached daemon."""
+        _keepers.add(pid)
+
+    # --- waiting ---
+
+    def wait_starter(self, seconds: float) -> Ended | None:
+        """Wait until the starter has ended. None: it still runs after that time."""
+        self._wait(lambda: self.starter in self._ended, seconds)
+        return self._ended.get(self.starter)
+
+    def wait_ended(self, process: Process, seconds: float) -> Ended | None:
+        """Wait until an adopted process has ended, and tell how. None: not in that time."""
+        self._wait(lambda: process.pid in self._ended, seconds)
+        return self._ended.get(process.pid)
+
+    def _wait(self, happened: Callable[[], bool], seconds: float) -> None:
+        """Take news until something has happened, the time is over or no news can come."""
+        deadline = time.monotonic() + seconds
+        arrival = select.poll()
+        arrival.register(self._control, select.POLLIN)
+        while not happened() and not self._over and not self.keeper_lost:
+            left = deadline - time.monotonic()
+            if left <= 0 or not arrival.poll(left * 1000):
+                return
+            self._take_news()
+
+    def _take_news(self) -> None:
+        try:
+            piece = self._control.recv(65536)
+        except ConnectionResetError:
+            piece = b""
+        if not piece:
+            self.keeper_lost = not self._over
+        *lines, self._inbox = (self._inbox + piece).split(b"\n")
+        for line in lines:
+            self._hear(**json.loads(line))
+
+    def _hear(
+        self, news: str, pid: int = 0, status: int = 0, time: float = 0, errno: int = 0
+    ) -> None:
+        if news == "shell":
+            self.shell = pid
+        elif news == "started":
+            self.starter, self.began = pid, time
+        elif news == "ended":
+            self._ended.setdefault(pid, Ended(pid, status, time))
+        elif news == "not executed":
+            self.not_executed = errno
+        elif news == "too many processes":
+            self.too_many = True
+        elif news == "logged out":
+            self._logged_out = True
+        elif news == "over":
+            self._over = True
+
+    # --- looking ---
+
+    def processes(self) -> list[Process]:
+        """Every living process of the subject, parents before children."""
+        return self._living(descendants)
+
+    def daemons(self) -> list[Process]:
+        """The living processes whose parent is the keeper: those that outlived their own."""
+        return self._living(children)
+
+    def _living(self, relatives: Callable[[int], list[Process]]) -> list[Process]:
+        self._wait(lambda: self.shell != 0, _START_TIME)
+        try:
+            found = relatives(self.keeper.pid)
+        except ProcessGone:
+            return []
+        return [process for process in found if process.pid != self.shell and alive(process)]
+
+    def output(self) -> bytes:
+        """What the subject has printed so far, at most keeper.MOST_OUTPUT bytes."""
+        return os.pread(self._output, os.fstat(self._output).st_size, 0)
+
+    # --- acting ---
+
+    def send(self, process: Process, number: int) -> None:
+        """Send a signal to this very process, never to one that took its number.
+
+        Raises ProcessGone.
+        """
+        try:
+            fd = os.pidfd_open(process.pid)
+        except ProcessLookupError:
+            raise ProcessGone(f"process {process.pid} has ended") from None
+        try:
+            if not alive(process):
+                raise ProcessGone(f"process {process.pid} has ended")
+            signal.pidfd_send_signal(fd, number)
+        finally:
+            os.close(fd)
+
+    def log_out(self) -> None:
+        """End the session in which the subject was started; hang up its terminal."""
+        self._ask(b"logout")
+        self._wait(lambda: self._logged_out, _START_TIME)
+
+    def _ask(self, what: bytes) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._control.send(what)
+
+    def end(self) -> None:
+        """End every process of the subject. Called when the context is left.
+
+        Raises LaunchError if one of them would not die.
+        """
+        self._ask(b"end")
+        self._wait(lambda: self._over, _END_TIME)
+        self._control.close()
+        os.close(self._output)
+        with suppress(ProcessLookupError, ProcessGone):
+            self._reap_keeper()
+        _keepers.discard(self.keeper.pid)
+        _end_orphans(self.keeper.start)
+
+    def _reap_keeper(self) -> None:
+        fd = os.pidfd_open(self.keeper.pid)
+        try:
+            death = select.poll()
+            death.register(fd, select.POLLIN)
+            if not death.poll(_END_TIME * 1000):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+            os.waitpid(self.keeper.pid, 0)
+        finally:
+            os.close(fd)
+
+
+def _orphans(since: int) -> list[Process]:
+    """Our children that a lost keeper left to us: none of ours leads or joins another session."""
+    return [
+        child
+        for child in children(os.getpid())
+        if child.start >= since
+        and child.pid not in _keepers
+        and os.getsid(child.pid) != os.getsid(0)
+    ]
+
+
+def _end_orphans(since: int) -> None:
+    deadline = time.monotonic() + _END_TIME
+    while orphans := _orphans(since):
+        for orphan in orphans:
+            if time.monotonic() > deadline:
+                raise LaunchError(f"process {orphan.pid} cannot be ended; look at /proc/PID/stack")
+            with suppress(ProcessLookupError):
+                if (group := os.getpgid(orphan.pid)) != os.getpgrp():
+                    os.killpg(group, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(orphan.pid, signal.SIGKILL)
+            os.waitpid(orphan.pid, 0)
+
+
+@contextmanager
+def launch(
+    command: Sequence[str],
+    environment: Environment,
+    variables: Mapping[str, str] | None = None,
+    scratch: Path | None = None,
+) -> Iterator[Launch]:
+    """Start a command; when the context is left, none of its processes remains.
+
+    variables are added to those of the environment. The subject starts in scratch, or, when
+    that is None, in a new temporary folder that goes away at the end.
+    """
+    folder = scratch or Path(tempfile.mkdtemp(prefix="daemonlab-"))
+    if scratch is None:
+        folder.chmod(0o755)  # the subject may become another user
+    native.become_subreaper()  # should the keeper be lost, its orphans come to us
+
+    def start(control: socket.socket, output: int) -> None:
+        run_keeper(control, output, list(command), variables or {}, environment, str(folder))
+
+    subject = Launch(environment, folder, start)
+    try:
+        yield subject
+    finally:
+        try:
+            subject.end()
+        finally:
+            if scratch is None:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,214 @@
+"""Perform a scenario: launch the subject, let it settle, act on it, write down what it showed.
+
+The only module that both acts and observes; what comes out is a Record, pure data.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from daemonlab.launch import Ended, Launch, launch
+from daemonlab.observe import Process, ProcessGone, Snapshot, alive, snapshot
+from daemonlab.record import Reaction, Record
+from daemonlab.scenarios import Scenario
+
+START_TIME = 5.0
+"""Seconds that a starter is given."""
+STOP_TIME = 3.0
+"""Seconds that a daemon is given to end after a signal that asks it to."""
+STORM = 100
+"""How many times the storm stops, continues and hangs up the daemon."""
+_SETTLE_TIME = 1.0
+_LOOK = 0.01
+"""Seconds between two looks at something that brings no event when it changes."""
+_MOST_LOG = 1 << 20
+
+Command = Callable[[Path], Sequence[str]]
+"""Makes the command line from the path of the configuration file."""
+
+
+def _write_configuration(scenario: Scenario, scratch: Path) -> Path:
+    lines = [f"{key} = {value.format(scratch=scratch)}" for key, value in scenario.settings.items()]
+    path = scratch / "labd.ini"
+    path.write_text("\n".join(["[labd]", *lines, ""]), encoding="utf-8")
+    return path
+
+
+def _picture(process: Process) -> object:
+    """What must hold still for a daemon to have settled."""
+    with suppress(ProcessGone):
+        now = snapshot(process.pid, {"status", "cwd", "descriptors"})
+        return (
+            now.ppid,
+            now.pgrp,
+            now.session,
+            now.tty,
+            now.umask,
+            now.cwd,
+            now.sig_blocked,
+            now.sig_ignored,
+            now.descriptors,
+        )
+    return None
+
+
+def _settle(subject: Launch) -> list[Process]:
+    """Look until two looks in a row show the same: a program may let its starter go too early.
+
+    There is no event to wait for: nothing tells when another program is done with preparing.
+    """
+    deadline = time.monotonic() + _SETTLE_TIME
+    before = None
+    while True:
+        processes = subject.processes()
+        now = [(process, _picture(process)) for process in processes]
+        if now == before or time.monotonic() > deadline:
+            return processes
+        before = now
+        time.sleep(_LOOK)
+
+
+def _quiet(subject: Launch, process: Process, number: int) -> None:
+    """Wait until a signal has been taken and dealt with, or the process has ended."""
+    deadline = time.monotonic() + STOP_TIME
+    looks = 0
+    while looks < 3 and time.monotonic() < deadline:
+        try:
+            now = snapshot(process.pid, {"status"})
+        except ProcessGone:
+            return
+        pending = any(
+            isinstance(signals, frozenset) and number in signals
+            for signals in (now.sig_pending, now.sig_shared_pending)
+        )
+        looks = looks + 1 if now.state == "S" and not pending else 0
+        if now.state in "ZX" or subject.wait_ended(process, _LOOK):
+            return
+
+
+def _reaction(
+    subject: Launch, process: Process, action: str, began: float, seconds: float
+) -> Reaction:
+    ended: Ended | None = subject.wait_ended(process, seconds)
+    if ended is None:
+        return Reaction(action, alive=alive(process), seconds=time.monotonic() - began)
+    return Reaction(
+        action, alive=False, code=ended.code, signal=ended.signal, seconds=ended.time - began
+    )
+
+
+def _storm(subject: Launch, process: Process) -> None:
+    for _ in range(STORM):
+        for number in (signal.SIGSTOP, signal.SIGCONT, signal.SIGHUP):
+            subject.send(process, number)
+
+
+def act(subject: Launch, process: Process, action: str) -> Reaction:
+    """Do one thing to the daemon and see what it does.
+
+    "logout" ends the session it was started from and hangs up its terminal; "storm" sends many
+    SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
+    row, each sent when the one before has been taken, and it is expected to end.
+    """
+    began = time.monotonic()
+    with suppress(ProcessGone):
+        if action == "logout":
+            subject.log_out()
+            _quiet(subject, process, signal.SIGHUP)
+            return _reaction(subject, process, action, began, 0)
+        if action == "storm":
+            _storm(subject, process)
+            _quiet(subject, process, signal.SIGHUP)
+            return _reaction(subject, process, action, began, 0)
+        numbers = [signal.Signals[f"SIG{name}"] for name in action.split()]
+        for number in numbers[:-1]:
+            subject.send(process, number)
+            _quiet(subject, process, number)
+        subject.send(process, numbers[-1])
+        if numbers == [signal.SIGHUP]:
+            _quiet(subject, process, numbers[-1])
+            return _reaction(subject, process, action, began, 0)
+    return _reaction(subject, process, action, began, STOP_TIME)
+
+
+def _actions(subject: Launch, daemon: Process, actions: Sequence[str]) -> tuple[Reaction, ...]:
+    reactions: list[Reaction] = []
+    for action in actions:
+        if reactions and not reactions[-1].alive:
+            break
+        reactions.append(act(subject, daemon, action))
+    return tuple(reactions)
+
+
+def _trouble(subject: Launch) -> str:
+    if subject.too_many:
+        return "it had more than 256 processes, and was ended"
+    if subject.keeper_lost:
+        return "it killed the process that watched it"
+    return ""
+
+
+def _snapshots(processes: Sequence[Process]) -> dict[Process, Snapshot]:
+    found = {}
+    for process in processes:
+        with suppress(ProcessGone):
+            seen = snapshot(process.pid)
+            if seen.process == process:
+                found[process] = seen
+    return found
+
+
+def _read_log(path: Path) -> bytes:
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(fd, "rb") as file:
+            return file.read(_MOST_LOG)
+    return b""
+
+
+def perform(
+    command: Command,
+    scenario: Scenario,
+    variables: Mapping[str, str] | None = None,
+    start_time: float = START_TIME,
+) -> Record:
+    """Launch the subject, observe it, act on it, end it. Leaves no process and no file."""
+    scratch = Path(tempfile.mkdtemp(prefix="daemonlab-"))
+    scratch.chmod(0o755)
+    try:
+        line = tuple(command(_write_configuration(scenario, scratch)))
+        with launch(line, scenario.environment, variables, scratch) as subject:
+            ended = subject.wait_starter(start_time)
+            processes = _settle(subject)
+            adopted = set(subject.daemons())
+            seen = _snapshots(processes)
+            candidates = [process for process in seen if process in adopted or ended is None]
+            daemon = candidates[0] if candidates else None
+            reactions = _actions(subject, daemon, scenario.actions) if daemon else ()
+            return Record(
+                scenario=scenario.name,
+                environment=scenario.environment,
+                command=line,
+                scratch=str(scratch),
+                keeper=subject.keeper.pid,
+                shell=subject.shell,
+                starter=subject.starter,
+                not_executed=subject.not_executed,
+                starter_code=ended.code if ended else None,
+                starter_signal=ended.signal if ended else None,
+                starter_seconds=ended.time - subject.began if ended else None,
+                waited=start_time,
+                daemon=seen[daemon] if daemon else None,
+                processes=tuple(seen.values()),
+                reactions=reactions,
+                output=subject.output(),
+                log=_read_log(scratch / "log"),
+                trouble=_trouble(subject),
+            )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

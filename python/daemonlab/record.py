@@ -1,0 +1,63 @@
+"""What one launch of one subject showed: pure data, the source of every fact."""
+
+from dataclasses import dataclass
+
+from daemonlab.environment import Environment
+from daemonlab.observe import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a daemon did when something was done to it."""
+
+    action: str
+    """A signal's name without SIG, "logout", "storm", or signals in a row ("TERM TERM")."""
+    alive: bool
+    """It still runs, as far as the deadline lets us tell."""
+    code: int | None = None
+    """Its exit code, when it exited."""
+    signal: int | None = None
+    """The signal that ended it, when one did."""
+    seconds: float = 0.0
+    """From the first signal to its end, or to the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One launch. Numbers of processes are those of the moment; nothing here is alive any more."""
+
+    scenario: str
+    environment: Environment
+    command: tuple[str, ...]
+    scratch: str
+    """The folder that it was started in; it is gone by now."""
+    keeper: int
+    """The process that adopts orphans: the parent that a detached daemon must have."""
+    shell: int
+    """The stand-in for the login shell: leader of the session the starter was started in."""
+    starter: int
+    """The process that the shell waited for."""
+    not_executed: int
+    """The errno of a failed execve(2), else 0."""
+    starter_code: int | None
+    """Exit code of the starter; None if it was ended by a signal, or still ran at the deadline."""
+    starter_signal: int | None
+    starter_seconds: float | None
+    """From its fork to its end; None if it still ran at the deadline."""
+    waited: float
+    """Seconds that the starter was given."""
+    daemon: Snapshot | None
+    """The daemon, once settled; the starter itself if that stayed; None: nothing was left."""
+    processes: tuple[Snapshot, ...]
+    """Every process of the subject at that time, the daemon among them."""
+    reactions: tuple[Reaction, ...]
+    output: bytes
+    """What came over the terminal, or over descriptors 1 and 2."""
+    log: bytes
+    """What the daemon wrote to the log it was given; empty if it was given none."""
+    trouble: str
+    """Why the launch was cut short ("more than 256 processes", …), else empty."""
+
+    def reaction(self, action: str) -> Reaction | None:
+        """The reaction to an action, None if it was not tried."""
+        return next((r for r in self.reactions if r.action == action), None)

@@ -1,0 +1,55 @@
+"""Which launches a lab looks at: an environment, settings of the daemon, and what is done to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daemonlab.environment import BARE, FRIENDLY, HOSTILE, Environment
+
+WARMUP = 0.4
+"""Seconds of work that the daemon of the scenario "slow" is told to have before it is ready."""
+NOWHERE = "nowhere"
+"""A folder that does not exist: where the daemon of the scenario "failing" is told to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One launch, to be made of every subject alike."""
+
+    name: str
+    environment: Environment
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the configuration; {scratch} stands for the folder of the launch."""
+    actions: tuple[str, ...] = ()
+    """In this order, each on a daemon that has settled: see perform.act."""
+
+
+_LOG = {"log": "{scratch}/log"}
+
+LABS: Mapping[int, tuple[Scenario, ...]] = {
+    1: (
+        Scenario("friendly", FRIENDLY, actions=("logout",)),
+        Scenario("hostile", HOSTILE, actions=("logout",)),
+        Scenario("bare", BARE),
+        Scenario("slow", FRIENDLY, {"warmup": str(WARMUP)}),
+        Scenario("failing", FRIENDLY, {"directory": "{scratch}/" + NOWHERE}),
+    ),
+    2: (
+        Scenario("friendly", FRIENDLY, _LOG),
+        Scenario("hostile", HOSTILE, _LOG),
+        Scenario("bare", BARE, _LOG),
+    ),
+    3: (
+        Scenario("friendly", FRIENDLY, _LOG, ("HUP", "storm", "TERM")),
+        Scenario("hostile", HOSTILE, _LOG, ("HUP", "INT")),
+        Scenario("bare", BARE, _LOG, ("TERM",)),
+        Scenario("draining", FRIENDLY, {**_LOG, "drain": "60"}, ("TERM TERM",)),
+    ),
+}
+
+ANY = Scenario("hostile", HOSTILE, actions=("logout", "TERM"))
+"""What any command is put through that knows nothing of our configuration."""
+
+
+def of_any(environment: Environment) -> Scenario:
+    """The scenario of any command, in an environment of the user's choice."""
+    return Scenario(environment.name, environment, actions=ANY.actions)

@@ -1,0 +1,157 @@
+"""The stand-in for a login shell: it leads the session, owns the terminal, starts one subject.
+
+Runs in a process of its own, forked by the keeper; so does the starter, forked by it. The stand-in
+can be lost (a subject may kill its parent) without losing hold of anybody.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import resource
+import signal
+import tempfile
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+from daemonlab.environment import Environment
+from daemonlab.native import close_all_but
+
+CANNOT_RUN = 127
+"""Exit status of a starter whose program could not be executed, as a shell's: see errno in news."""
+_ABOVE_ALL = 1000
+"""Where the pipe that tells of a failed execve(2) is kept, above the descriptors we leak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The descriptors that the keeper hands to the stand-in."""
+
+    terminal: int
+    """Slave side of the pseudo-terminal, or -1."""
+    output: int
+    """Write end of a pipe for 1 and 2 when there is no terminal, or -1."""
+    news: int
+    """Write end of a pipe: one JSON object a line, to the keeper."""
+    logout: int
+    """Read end of a pipe: end of file sends the stand-in home."""
+
+
+def _tell(fd: int, **news: object) -> None:
+    os.write(fd, json.dumps(news).encode() + b"\n")
+
+
+def default_signals() -> None:
+    """Undo what Python did to its own dispositions, so that no child inherits it."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _enter_directory(environment: Environment, scratch: str) -> None:
+    os.chdir(scratch)
+    if environment.directory_deleted:
+        gone = tempfile.mkdtemp(dir=scratch)
+        os.chdir(gone)
+        os.rmdir(gone)
+
+
+def _take_streams(environment: Environment, stage: Stage) -> None:
+    streams = [stage.terminal] * 3
+    if stage.terminal < 0:
+        streams = [os.open(os.devnull, os.O_RDONLY), stage.output, stage.output]
+    for number, fd in enumerate(streams):
+        os.dup2(fd, number)
+    for number in environment.closed:
+        os.close(number)
+
+
+def _leak_descriptors(environment: Environment, scratch: str) -> None:
+    for number in environment.descriptors:
+        fd = os.open(os.path.join(scratch, "leaked"), os.O_RDWR | os.O_CREAT, 0o600)
+        os.dup2(fd, number, inheritable=True)
+        os.close(fd)
+
+
+def _limit_descriptors(soft: int | None) -> None:
+    if soft is not None:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, hard), hard))
+
+
+def _inherit_signals(environment: Environment) -> None:
+    default_signals()
+    for number in environment.ignored:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, environment.blocked)
+
+
+def _become_starter(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    environment: Environment,
+    scratch: str,
+    stage: Stage,
+    failure: int,
+) -> NoReturn:
+    os.setpgid(0, 0)
+    error = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, _ABOVE_ALL)
+    try:
+        _enter_directory(environment, scratch)
+        _take_streams(environment, stage)
+        close_all_but({0, 1, 2, error} - environment.closed)
+        _leak_descriptors(environment, scratch)
+        _limit_descriptors(environment.descriptor_limit)
+        if environment.groups is not None and os.geteuid() == 0:
+            os.setgroups(environment.groups)
+        os.umask(environment.umask)
+        _inherit_signals(environment)
+        os.execvpe(command[0], list(command), {**environment.variables, **variables})
+    except OSError as problem:
+        os.write(error, str(problem.errno or errno.EIO).encode())
+    finally:
+        os._exit(CANNOT_RUN)
+
+
+def _foreground(terminal: int, group: int) -> None:
+    """A shell takes the terminal back from its job: without SIGTTOU ignored it would be stopped."""
+    if terminal >= 0:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with suppress(OSError):  # the terminal may have been hung up
+            os.tcsetpgrp(terminal, group)
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+
+
+def run_shell(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    environment: Environment,
+    scratch: str,
+    stage: Stage,
+) -> NoReturn:
+    """Start the command, tell when and how it ended, stay until the logout. Never returns."""
+    default_signals()
+    os.setsid()
+    if stage.terminal >= 0:
+        fcntl.ioctl(stage.terminal, termios.TIOCSCTTY, 0)
+    failure, failure_end = os.pipe()
+    began = time.monotonic()
+    starter = os.fork()
+    if starter == 0:
+        _become_starter(command, variables, environment, scratch, stage, failure_end)
+    os.close(failure_end)
+    with suppress(OSError):  # both sides do it, and either may come second: setpgid(2)
+        os.setpgid(starter, starter)
+    _foreground(stage.terminal, starter)
+    _tell(stage.news, news="started", pid=starter, time=began)
+    if reason := os.read(failure, 32):
+        _tell(stage.news, news="not executed", errno=int(reason))
+    _, status = os.waitpid(starter, 0)
+    _tell(stage.news, news="ended", pid=starter, status=status, time=time.monotonic())
+    _foreground(stage.terminal, os.getpgrp())
+    os.read(stage.logout, 1)
+    os._exit(0)

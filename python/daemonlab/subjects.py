@@ -1,0 +1,125 @@
+"""Subjects: the reference in C, the port in Python, the student's own modules within either.
+
+A student's module takes the place of the reference's by the overlay: everything else is the
+reference, so that an unfinished earlier lab blocks nobody. It is compiled or started as a program
+of its own; nothing of it is ever imported here.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemonlab import skeleton
+from daemonlab.course import Lab
+from daemonlab.house import BUILD, LABS, ROOT, C
+
+_BUILD_TIME = 60
+"""Seconds that a compiler is given."""
+_MOST_OUTPUT = 20_000
+"""Bytes of a compiler's output that are shown."""
+
+
+class BuildError(Exception):
+    """A module that does not compile; the text is what the compiler said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A program to be looked at, that accepts --lab and -c."""
+
+    name: str
+    """c, python, mine-c or mine-python."""
+    title: str
+    program: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    """The student's files in it."""
+    warnings: str = ""
+    """What the compiler had to say."""
+
+    def command(self, lab: int, configuration: Path) -> Sequence[str]:
+        """The command line for one lab."""
+        return (*self.program, "--lab", str(lab), "-c", str(configuration))
+
+
+def _run(command: Sequence[str], what: str) -> str:
+    """Run a compiler with a time limit; return its output. Raises BuildError."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        cwd=ROOT,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=_BUILD_TIME)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise BuildError(f"{what} took more than {_BUILD_TIME} s, and was ended") from None
+    text = output.decode(errors="backslashreplace")
+    if len(text) > _MOST_OUTPUT:
+        text = text[:_MOST_OUTPUT] + f"\n… {len(text) - _MOST_OUTPUT} more characters"
+    if process.returncode != 0:
+        raise BuildError(text.strip() or f"{what} failed without a word")
+    return text.strip()
+
+
+def build_c(overlay: Sequence[Path], build: Path) -> tuple[Path, str]:
+    """Compile labd with the sources in overlay before the reference's.
+
+    Returns the program and the compiler's warnings. Raises BuildError.
+    """
+    command = ["make", "--silent", "--no-print-directory", "-C", str(C), f"BUILD={build}"]
+    if overlay:
+        # A student's warnings are shown; only errors stop the build.
+        command += [f"OVERLAY={':'.join(map(str, overlay))}", "WERROR="]
+    return build / "labd", _run(command, "the compiler")
+
+
+def reference() -> tuple[Subject, Subject]:
+    """The two wings of the house. Raises BuildError."""
+    program, _ = build_c((), BUILD / "c")
+    return Subject("c", "C", (str(program),)), Subject("python", "Python", _python())
+
+
+def _python() -> tuple[str, ...]:
+    """-I: neither the environment nor the working directory decides what is imported."""
+    return (sys.executable, "-I", "-X", f"pycache_prefix={BUILD / 'pycache'}", "-m", "labd")
+
+
+def started(lab: Lab) -> tuple[Path, ...]:
+    """The skeletons of a lab that the student has begun to fill in."""
+    files = (lab.skeleton("c"), lab.skeleton("py"))
+    return tuple(file for file in files if not skeleton.pristine(LABS, file))
+
+
+def mine(labs: Sequence[Lab], suffix: str) -> Subject:
+    """The student's modules of these labs, in one language ("c" or "py"), within the reference.
+
+    Raises BuildError.
+    """
+    files = tuple(lab.skeleton(suffix) for lab in labs)
+    name = "-".join(f"{lab.number:02}" for lab in labs)
+    if suffix == "c":
+        program, warnings = build_c([lab.folder for lab in labs], BUILD / "mine" / name)
+        return Subject("mine-c", "yours (C)", (str(program),), files=files, warnings=warnings)
+    for file in files:
+        _run((sys.executable, "-I", "-c", _COMPILE, str(file)), "Python's compiler")
+    overlay = {"LABD_OVERLAY": ":".join(str(lab.folder) for lab in labs)}
+    return Subject("mine-python", "yours (Python)", _python(), overlay, files)
+
+
+_COMPILE = """
+import sys
+try:
+    with open(sys.argv[1], "rb") as file:
+        compile(file.read(), sys.argv[1], "exec")
+except (SyntaxError, ValueError) as error:
+    import traceback
+    sys.exit("".join(traceback.format_exception_only(error)))
+"""

@@ -6,12 +6,17 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
+ifneq "$(words $(CURDIR))$(findstring :,$(CURDIR))" "1"
+$(error make cannot work in '$(CURDIR)': move daemonlab where no folder has a space or a colon \
+    in its name)
+endif
+
 bin     := .venv/bin
 WORKERS ?= 2
 pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
 sources  = $(wildcard python tests setup.py)
 scripts  = .ci/run tools/python tools/system tools/venv tools/hooks/pre-commit
-export DISABLE_MKDOCS_2_WARNING = true
+export NO_MKDOCS_2_WARNING = 1
 
 # Labs go by number: labs/01-detach is lab 1.
 number = $(if $(filter 1 2 3 4 5 6 7 8 9,$1),0)$1
@@ -142,9 +147,9 @@ hooks:
 lock: | .venv/run.stamp
 	@$(bin)/python -m pip install -qq --upgrade --target build/uv uv
 	@$(lock) --extra build -o requirements.lock
-	@$(lock) --extra build --extra dev --extra docs -o requirements-dev.lock
+	@$(lock) --extra build --extra dev --extra docs -c requirements.lock -o requirements-dev.lock
 lock = build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-    --generate-hashes --no-annotate --custom-compile-command 'make lock' pyproject.toml
+    --generate-hashes --custom-compile-command 'make lock' pyproject.toml
 
 ## clean: remove what was built
 clean:

@@ -1,6 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void leave(int number) {
@@ -10,12 +10,16 @@ static void leave(int number) {
 }
 
 int main(void) {
-    char command[64];
+    char line[256];
 
     signal(SIGTERM, leave);
     kill(getpid(), SIGTERM);
     puts("told to leave, and still here:");
-    fflush(stdout);
-    snprintf(command, sizeof command, "grep -E 'ShdPnd|SigBlk|SigCgt' /proc/%d/status", getpid());
-    return system(command);
+    FILE *status = fopen("/proc/self/status", "r");
+    while (fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, "ShdPnd", 6) == 0 || strncmp(line, "SigBlk", 6) == 0 ||
+            strncmp(line, "SigCgt", 6) == 0)
+            fputs(line, stdout);
+    }
+    return 0;
 }

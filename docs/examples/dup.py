@@ -9,6 +9,5 @@ fd = os.open("/dev/null", os.O_RDWR)  # Python adds O_CLOEXEC: PEP 446
 tell("open(O_CLOEXEC)", fd)
 os.dup2(fd, 50)
 tell("dup2(fd, 50)", 50)
-os.set_inheritable(fd, False)
-os.dup2(fd, fd, inheritable=False)
+os.dup2(fd, fd)
 tell("dup2(fd, fd)", fd)

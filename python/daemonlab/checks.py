@@ -171,6 +171,17 @@ def verdict(facts: Facts) -> Verdict:
     return Verdict(passed, ", ".join(observed), expected, said or "it printed nothing")
 
 
+@_check("death")
+def death(facts: Facts) -> Verdict:
+    """The starter tells of a daemon that died in silence. Scenario "dying": it is killed."""
+    expected = "exit 1 and a message: end of file without a verdict is a failure"
+    status, said = facts["starter_status"].value, str(facts["output"].value)
+    if status in ("running", "not executed"):
+        return Verdict(False, "the starter does not return", expected)
+    observed = f"exit {show(status)}, {'says so' if said else 'says nothing'}"
+    return Verdict(status == 1 and bool(said), observed, expected, said or "it printed nothing")
+
+
 # --- lab 2 ---
 
 

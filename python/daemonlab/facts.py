@@ -67,7 +67,7 @@ def _signal_name(number: int) -> str:
 
 
 def _line(daemon: Snapshot, name: str) -> str:
-    return str(daemon.line(name))
+    return str(daemon.line(name)).replace("\t", " ")
 
 
 # --- how it started ---

@@ -178,14 +178,14 @@ class Launch:
         """
         try:
             fd = os.pidfd_open(process.pid)
+            try:
+                if not alive(process):
+                    raise ProcessLookupError
+                signal.pidfd_send_signal(fd, number)
+            finally:
+                os.close(fd)
         except ProcessLookupError:
             raise ProcessGone(f"process {process.pid} has ended") from None
-        try:
-            if not alive(process):
-                raise ProcessGone(f"process {process.pid} has ended")
-            signal.pidfd_send_signal(fd, number)
-        finally:
-            os.close(fd)
 
     def log_out(self) -> None:
         """End the session in which the subject was started; hang up its terminal."""

@@ -3,6 +3,7 @@
 The only module that both acts and observes; what comes out is a Record, pure data.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from daemonlab.launch import Ended, Launch, launch
+from daemonlab.launch import Launch, launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, alive, snapshot
 from daemonlab.record import Reaction, Record
 from daemonlab.scenarios import Scenario
@@ -94,7 +95,8 @@ def _quiet(subject: Launch, process: Process, number: int) -> None:
 def _reaction(
     subject: Launch, process: Process, action: str, began: float, seconds: float
 ) -> Reaction:
-    ended: Ended | None = subject.wait_ended(process, seconds)
+    # News of a death may still be on its way from the keeper.
+    ended = subject.wait_ended(process, seconds if alive(process) else STOP_TIME)
     if ended is None:
         return Reaction(action, alive=alive(process), seconds=time.monotonic() - began)
     return Reaction(
@@ -153,6 +155,44 @@ def _trouble(subject: Launch) -> str:
     return ""
 
 
+def _starting(subject: Launch) -> Process | None:
+    """The process that says in the log that it is starting, if it is the subject's."""
+    for line in _read_log(subject.scratch / "log").splitlines():
+        with suppress(ValueError, AttributeError):
+            event = json.loads(line)
+            if event.get("event") == "starting":
+                pid = event.get("pid")
+                return next((known for known in subject.processes() if known.pid == pid), None)
+    return None
+
+
+def _kill_early(subject: Launch, seconds: float) -> None:
+    """Kill the daemon as soon as it is starting."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not subject.wait_starter(_LOOK):
+        if daemon := _starting(subject):
+            with suppress(ProcessGone):
+                subject.send(daemon, signal.SIGKILL)
+            return
+
+
+def _daemon(
+    subject: Launch, seen: Mapping[Process, Snapshot], any_program: bool, stayed: bool
+) -> Process | None:
+    """Which of its processes is the daemon.
+
+    labd has one process when it has just started: were there more, the youngest would be the
+    daemon. Other programs have helpers: their daemon is the one that was adopted first, or the
+    starter that stayed.
+    """
+    if not seen:
+        return None
+    if not any_program:
+        return max(seen, key=lambda process: (process.start, process.pid))
+    adopted = subject.daemons()
+    return next((process for process in seen if process in adopted or stayed), None)
+
+
 def _snapshots(processes: Sequence[Process]) -> dict[Process, Snapshot]:
     found = {}
     for process in processes:
@@ -183,12 +223,11 @@ def perform(
     try:
         line = tuple(command(_write_configuration(scenario, scratch)))
         with launch(line, scenario.environment, variables, scratch) as subject:
+            if scenario.killed_early:
+                _kill_early(subject, start_time)
             ended = subject.wait_starter(start_time)
-            processes = _settle(subject)
-            adopted = set(subject.daemons())
-            seen = _snapshots(processes)
-            candidates = [process for process in seen if process in adopted or ended is None]
-            daemon = candidates[0] if candidates else None
+            seen = _snapshots(_settle(subject))
+            daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
             reactions = _actions(subject, daemon, scenario.actions) if daemon else ()
             return Record(
                 scenario=scenario.name,

@@ -21,6 +21,10 @@ class Scenario:
     """Keys of the configuration; {scratch} stands for the folder of the launch."""
     actions: tuple[str, ...] = ()
     """In this order, each on a daemon that has settled: see perform.act."""
+    any_program: bool = False
+    """The subject need not be a labd: it is given no configuration."""
+    killed_early: bool = False
+    """The daemon is killed as soon as it logs that it is starting, before it can be ready."""
 
 
 _LOG = {"log": "{scratch}/log"}
@@ -32,6 +36,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("bare", BARE),
         Scenario("slow", FRIENDLY, {"warmup": str(WARMUP)}),
         Scenario("failing", FRIENDLY, {"directory": "{scratch}/" + NOWHERE}),
+        Scenario("dying", FRIENDLY, {**_LOG, "warmup": "60"}, killed_early=True),
     ),
     2: (
         Scenario("friendly", FRIENDLY, _LOG),
@@ -46,10 +51,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
     ),
 }
 
-ANY = Scenario("hostile", HOSTILE, actions=("logout", "TERM"))
-"""What any command is put through that knows nothing of our configuration."""
-
 
 def of_any(environment: Environment) -> Scenario:
     """The scenario of any command, in an environment of the user's choice."""
-    return Scenario(environment.name, environment, actions=ANY.actions)
+    return Scenario(environment.name, environment, actions=("logout", "TERM"), any_program=True)

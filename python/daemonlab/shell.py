@@ -117,15 +117,6 @@ def _become_starter(
         os._exit(CANNOT_RUN)
 
 
-def _foreground(terminal: int, group: int) -> None:
-    """A shell takes the terminal back from its job: without SIGTTOU ignored it would be stopped."""
-    if terminal >= 0:
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        with suppress(OSError):  # the terminal may have been hung up
-            os.tcsetpgrp(terminal, group)
-        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
-
-
 def run_shell(
     command: Sequence[str],
     variables: Mapping[str, str],
@@ -135,6 +126,8 @@ def run_shell(
 ) -> NoReturn:
     """Start the command, tell when and how it ended, stay until the logout. Never returns."""
     default_signals()
+    # The keeper's ends must be its alone: a second master would keep the terminal from hanging up.
+    close_all_but({0, 1, 2, stage.terminal, stage.output, stage.news, stage.logout} - {-1})
     os.setsid()
     if stage.terminal >= 0:
         fcntl.ioctl(stage.terminal, termios.TIOCSCTTY, 0)
@@ -146,12 +139,15 @@ def run_shell(
     os.close(failure_end)
     with suppress(OSError):  # both sides do it, and either may come second: setpgid(2)
         os.setpgid(starter, starter)
-    _foreground(stage.terminal, starter)
+    if stage.terminal >= 0:
+        os.tcsetpgrp(stage.terminal, starter)
     _tell(stage.news, news="started", pid=starter, time=began)
     if reason := os.read(failure, 32):
         _tell(stage.news, news="not executed", errno=int(reason))
     _, status = os.waitpid(starter, 0)
     _tell(stage.news, news="ended", pid=starter, status=status, time=time.monotonic())
-    _foreground(stage.terminal, os.getpgrp())
+    # A shell with job control would take the terminal back now. This one does not: the terminal
+    # may be closed at any moment, and this is the worst, when a daemon that has not left the
+    # starter's group is still in the foreground and gets the SIGHUP.
     os.read(stage.logout, 1)
     os._exit(0)

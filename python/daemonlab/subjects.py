@@ -5,7 +5,9 @@ reference, so that an unfinished earlier lab blocks nobody. It is compiled or st
 of its own; nothing of it is ever imported here.
 """
 
+import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,27 +71,55 @@ def _run(command: Sequence[str], what: str) -> str:
     return text.strip()
 
 
-def build_c(overlay: Sequence[Path], build: Path) -> tuple[Path, str]:
-    """Compile labd with the sources in overlay before the reference's.
+def _make(build: Path, *settings: str) -> str:
+    return _run(
+        ("make", "--silent", "--no-print-directory", "-C", str(C), f"BUILD={build}", *settings),
+        "the compiler",
+    )
 
-    Returns the program and the compiler's warnings. Raises BuildError.
+
+def _contents(overlay: Sequence[Path]) -> str:
+    """A short name for what the overlay holds. Times of change say too little: a file that is put
+    back is older than what was made from its successor."""
+    digest = hashlib.sha256()
+    for file in sorted(file for folder in overlay for file in folder.glob("*.[ch]")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def build_c(overlay: Sequence[Path], name: str) -> tuple[Path, str]:
+    """Compile labd with the sources in overlay before the reference's, in build/NAME-HASH.
+
+    Returns the program and the compiler's warnings, which are shown: only errors stop this build.
+    Objects of the reference are taken over where nothing stands before them. Raises BuildError.
     """
-    command = ["make", "--silent", "--no-print-directory", "-C", str(C), f"BUILD={build}"]
-    if overlay:
-        # A student's warnings are shown; only errors stop the build.
-        command += [f"OVERLAY={':'.join(map(str, overlay))}", "WERROR="]
-    return build / "labd", _run(command, "the compiler")
+    build = BUILD / f"{name}-{_contents(overlay)}"
+    if not build.exists():
+        for old in build.parent.glob(f"{build.name[:-12]}????????????"):
+            shutil.rmtree(old, ignore_errors=True)
+        build.mkdir(parents=True)
+        replaced = {file.stem for folder in overlay for file in folder.glob("*.c")}
+        for made in (BUILD / "c").glob("*.[od]"):
+            if made.stem not in replaced:
+                shutil.copy2(made, build)
+    return build / "labd", _make(build, f"OVERLAY={':'.join(map(str, overlay))}", "WERROR=")
 
 
 def reference() -> tuple[Subject, Subject]:
     """The two wings of the house. Raises BuildError."""
-    program, _ = build_c((), BUILD / "c")
-    return Subject("c", "C", (str(program),)), Subject("python", "Python", _python())
+    _make(BUILD / "c")
+    program = (str(BUILD / "c" / "labd"),)
+    return Subject("c", "C", program), Subject("python", "Python", python_program())
 
 
-def _python() -> tuple[str, ...]:
-    """-I: neither the environment nor the working directory decides what is imported."""
-    return (sys.executable, "-I", "-X", f"pycache_prefix={BUILD / 'pycache'}", "-m", "labd")
+def python_program(overlay: bool = False) -> tuple[str, ...]:
+    """-I: neither the environment nor the working directory decides what is imported.
+
+    -B with an overlay: compiled code is told from its source by time in seconds and size, and a
+    student may save twice in a second.
+    """
+    cache = ("-X", f"pycache_prefix={BUILD / 'pycache'}")
+    return (sys.executable, "-I", *(("-B",) if overlay else ()), *cache, "-m", "labd")
 
 
 def started(lab: Lab) -> tuple[Path, ...]:
@@ -106,12 +136,12 @@ def mine(labs: Sequence[Lab], suffix: str) -> Subject:
     files = tuple(lab.skeleton(suffix) for lab in labs)
     name = "-".join(f"{lab.number:02}" for lab in labs)
     if suffix == "c":
-        program, warnings = build_c([lab.folder for lab in labs], BUILD / "mine" / name)
+        program, warnings = build_c([lab.folder for lab in labs], f"mine/{name}")
         return Subject("mine-c", "yours (C)", (str(program),), files=files, warnings=warnings)
     for file in files:
         _run((sys.executable, "-I", "-c", _COMPILE, str(file)), "Python's compiler")
     overlay = {"LABD_OVERLAY": ":".join(str(lab.folder) for lab in labs)}
-    return Subject("mine-python", "yours (Python)", _python(), overlay, files)
+    return Subject("mine-python", "yours (Python)", python_program(True), overlay, files)
 
 
 _COMPILE = """

@@ -167,6 +167,24 @@ def test_lock_belongs_to_its_holder(tmp_path: Path) -> None:
         assert held[0].inode == os.stat(tmp_path / "lock").st_ino
 
 
+def test_lock_that_was_passed_on(tmp_path: Path) -> None:
+    """Who took a flock but has closed the file holds it no longer, though /proc/locks names it."""
+    body = """
+        file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT); fcntl.flock(file, fcntl.LOCK_EX)
+        child = os.fork()
+        if child == 0: signal.pause()
+        os.close(file); ready(child)
+    """
+    with running(body, str(tmp_path / "lock")) as (pid, child):
+        try:
+            assert f"WRITE {pid} " in Path("/proc/locks").read_text()
+            assert snapshot(pid, ["locks"]).locks == ()
+            held = snapshot(child, ["locks"]).locks
+            assert isinstance(held, tuple) and [lock.kind for lock in held] == ["FLOCK"]
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
 def test_sockets(tmp_path: Path) -> None:
     """Protocol, state and both addresses of sockets, whatever a path holds."""
     body = """

@@ -203,8 +203,15 @@ def test_limits() -> None:
 
 @pytest.mark.parametrize(
     ("device", "name"),
-    [(0, "none"), (136 << 8 | 3, "pts/3"), (4 << 8 | 1, "tty1"), (4 << 8 | 64, "ttyS0")]
-    + [(137 << 8 | 1, "pts/257"), (5 << 8 | 1, "5:1"), (136 << 8 | 1 << 20 | 2, "pts/258")],
+    [
+        (0, "none"),
+        (136 << 8 | 3, "pts/3"),
+        (136 << 8 | 1 << 20 | 2, "pts/258"),
+        (137 << 8 | 1, "pts/257"),
+        (4 << 8 | 1, "tty1"),
+        (4 << 8 | 64, "ttyS0"),
+        (5 << 8 | 1, "5:1"),
+    ],
 )
 def test_terminal_name(device: int, name: str) -> None:
     """The device number of stat becomes the name that ps(1) shows."""

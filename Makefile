@@ -14,7 +14,8 @@ endif
 bin     := .venv/bin
 WORKERS ?= 2
 pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
-sources  = $(wildcard python tests setup.py)
+python   = $(wildcard setup.py python tests docs/examples docs/hooks)
+c        = $(wildcard c/src/*.[ch] docs/examples/*.[ch])
 scripts  = .ci/run tools/python tools/system tools/venv tools/hooks/pre-commit
 export NO_MKDOCS_2_WARNING = 1
 
@@ -84,10 +85,10 @@ check: lint types analyze quick
 
 ## lint: format and style of Python, C and shell
 lint: .venv/dev.stamp lint-tools
-	@$(bin)/ruff check --quiet $(sources)
-	@$(bin)/ruff format --check --quiet $(sources) || { \
+	@$(bin)/ruff check --quiet $(python)
+	@$(bin)/ruff format --check --quiet $(python) || { \
 	    echo 'make format puts the format right' >&2; exit 1; }
-	@clang-format --dry-run -Werror $(wildcard c/src/*.[ch])
+	@clang-format --dry-run -Werror $(c)
 	@shellcheck $(scripts)
 
 ## types: the types of the Python side
@@ -126,9 +127,9 @@ skeletons: .venv/run.stamp
 
 ## format: format Python and C
 format: .venv/dev.stamp lint-tools
-	@$(bin)/ruff check --quiet --fix-only $(sources)
-	@$(bin)/ruff format --quiet $(sources)
-	@clang-format -i $(wildcard c/src/*.[ch])
+	@$(bin)/ruff check --quiet --fix-only $(python)
+	@$(bin)/ruff format --quiet $(python)
+	@clang-format -i $(c)
 
 ## peers: install real daemons to compare with: redis, nginx, atd (never started)
 peers:

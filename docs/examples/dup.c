@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 static void tell(const char *what, int fd) {
-    printf("%s: %s\n", what, fcntl(fd, F_GETFD) & FD_CLOEXEC ? "close-on-exec" : "inherited");
+    int flags = fcntl(fd, F_GETFD);
+
+    printf("%s: %s\n", what, flags & FD_CLOEXEC ? "close-on-exec" : "inherited");
 }
 
 int main(void) {

@@ -2,7 +2,8 @@ import os
 
 
 def tell(what: str, fd: int) -> None:
-    print(f"{what}: {'inherited' if os.get_inheritable(fd) else 'close-on-exec'}")
+    state = "inherited" if os.get_inheritable(fd) else "close-on-exec"
+    print(f"{what}: {state}")
 
 
 fd = os.open("/dev/null", os.O_RDWR)  # Python adds O_CLOEXEC: PEP 446

@@ -8,7 +8,7 @@ int main(void) {
 
     if (plain < 0 || secret < 0)
         return 1;
-    execlp("find", "find", "/proc/self/fd", "-lname", "/dev/[nz]*", "-printf", "%l\n",
-        (char *)NULL);
+    execlp("find", "find", "/proc/self/fd", "-lname", "/dev/[nz]*",
+        "-printf", "%l\n", (char *)NULL);
     return 1;
 }

@@ -1,4 +1,4 @@
-"""Start a program at a new terminal, wait until it prints something, close the terminal."""
+"""Start a program at a new terminal, hear its first words, close the terminal."""
 
 import os
 import pty

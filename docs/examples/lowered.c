@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 static void tell(const char *when) {
-    printf("%s: descriptor 300 is %s\n", when, fcntl(300, F_GETFD) < 0 ? "closed" : "open");
+    const char *state = fcntl(300, F_GETFD) < 0 ? "closed" : "open";
+
+    printf("%s: descriptor 300 is %s\n", when, state);
 }
 
 int main(void) {

@@ -17,7 +17,8 @@ static int try_listen(struct sockaddr_in *address) {
     else
         puts("listening");
     fflush(stdout);
-    getsockname(fd, (struct sockaddr *)address, &size); /* the port that we were given */
+    /* The port that we were given, when we asked for any: */
+    getsockname(fd, (struct sockaddr *)address, &size);
     return fd;
 }
 

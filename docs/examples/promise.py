@@ -9,5 +9,8 @@ if os.fork() == 0:
 if sys.argv[1] != "forget":
     os.close(write_end)
 word = os.read(read_end, 16)
-print(f"heard: {word.decode()}" if word else "end of file: it ended without a word")
+if word:
+    print("heard:", word.decode())
+else:
+    print("end of file: it ended without a word")
 sys.exit(not word)

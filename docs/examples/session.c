@@ -14,7 +14,7 @@ static void try_setsid(const char *who) {
 }
 
 int main(void) {
-    setpgid(0, 0); /* a shell does this for each job: the first process leads a group */
+    setpgid(0, 0); /* as a shell does for each job: now we lead a group */
     try_setsid("group leader");
     pid_t child = fork();
     if (child == 0) {

@@ -8,10 +8,11 @@ def try_setsid(who: str) -> None:
         print(f"{who}: setsid(): {error.strerror}", flush=True)
         return
     leads = os.getsid(0) == os.getpid() and os.getpgrp() == os.getpid()
-    print(f"{who}: leads session and group: {'yes' if leads else 'no'}", flush=True)
+    answer = "yes" if leads else "no"
+    print(f"{who}: leads session and group: {answer}", flush=True)
 
 
-os.setpgid(0, 0)  # a shell does this for each job: the first process leads a group
+os.setpgid(0, 0)  # as a shell does for each job: now we lead a group
 try_setsid("group leader")
 child = os.fork()
 if child == 0:

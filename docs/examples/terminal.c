@@ -7,7 +7,7 @@
 
 static void try_open(const char *who, const char *path, int flags) {
     int fd = open(path, O_RDWR | flags);
-    /* /dev/tty is the controlling terminal of whoever opens it, if there is one: tty(4) */
+    /* /dev/tty is one's controlling terminal, if one has it: tty(4) */
     int own = open("/dev/tty", O_RDWR | O_NOCTTY);
 
     printf("%s: controlling terminal: %s\n", who, own < 0 ? "no" : "yes");

@@ -4,7 +4,7 @@ import os
 def try_open(who: str, path: str, flags: int = 0) -> None:
     fd = os.open(path, os.O_RDWR | flags)
     try:
-        # /dev/tty is the controlling terminal of whoever opens it, if there is one: tty(4)
+        # /dev/tty is one's controlling terminal, if one has it: tty(4)
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         own = "yes"
     except OSError:

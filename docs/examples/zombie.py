@@ -10,4 +10,4 @@ command = f"ps -o stat,comm -p {child}"
 os.system(command)
 _, status = os.waitpid(child, 0)
 print("reaped, exit status", os.waitstatus_to_exitcode(status), flush=True)
-sys.exit(0 if os.system(command) != 0 else 1)  # ps(1) fails: there is no such process
+sys.exit(os.system(command) == 0)  # ps(1) fails: there is no such process

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemonlab.environment import FRIENDLY
@@ -26,6 +27,8 @@ from daemonlab.launch import launch
 from mkdocs.exceptions import PluginError
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+BUILT = Path(__file__).resolve().parents[2] / "build" / "c"
+"""Where `make c` puts labd."""
 _FENCE = re.compile(r"^( *)```show\n(.*?)^ *```$", re.M | re.S)
 _TIME = 10.0
 """Seconds that the commands of one block may take."""
@@ -50,7 +53,7 @@ def show(commands: list[str]) -> str:
         scratch = Path(folder)
         shutil.copytree(EXAMPLES, scratch, dirs_exist_ok=True)
         (scratch / ".commands").write_text(_script(commands))
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{Path(sys.executable).parent}:{BUILT}:{os.environ['PATH']}"
         variables = {"PATH": path, "LC_ALL": "C.UTF-8", "COLUMNS": "100", "TZ": "UTC"}
         # script(1) makes bash the leader of a session at a terminal of its own, as a login does.
         login = ["script", "--quiet", "--command", "exec bash .commands", "/dev/null"]
@@ -72,14 +75,13 @@ def _shown(commands: str) -> str:
     return run.stdout
 
 
-def _expand(match: re.Match[str]) -> str:
-    indent, commands = match[1], textwrap.dedent(match[2])
-    return textwrap.indent(f"```console\n{_shown(commands)}\n```", indent)
-
-
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """MkDocs calls this for each page."""
-    return _FENCE.sub(_expand, markdown)
+    """MkDocs calls this for each page. Its blocks know nothing of each other: they run at once."""
+    blocks = list(_FENCE.finditer(markdown))
+    with ThreadPoolExecutor() as pool:
+        outputs = pool.map(_shown, [textwrap.dedent(block[2]) for block in blocks])
+    fences = (f"```console\n{output}\n```" for output in outputs)
+    return _FENCE.sub(lambda block: textwrap.indent(next(fences), block[1]), markdown)
 
 
 if __name__ == "__main__":

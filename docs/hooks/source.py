@@ -94,7 +94,7 @@ def _expand(match: re.Match[str]) -> str:
         pair = (f"docs/examples/{words[0]}.c", f"docs/examples/{words[0]}.py")
     name = "" if kind == "example" else words[1]
     c, python = (textwrap.indent(fence(path, name, kind), "    ") for path in pair)
-    return textwrap.indent(f'=== "C"\n\n{c}\n=== "Python"\n\n{python}', indent)
+    return textwrap.indent(f'===! "C"\n\n{c}\n=== "Python"\n\n{python}', indent)
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:

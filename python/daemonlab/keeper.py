@@ -8,13 +8,15 @@ stand-in shell's news, the terminal's output and the deaths of its children.
     laboratory ── socket ── keeper ── shell stand-in ── starter ── … the subject's processes
                               └─ orphans come here
 
-When the laboratory's end of the socket closes, for whatever reason, the keeper ends everybody.
+When the laboratory's end of the socket closes, for whatever reason, the keeper ends everybody,
+and removes the folder of the launch, for nobody else can any more.
 """
 
 import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import time
@@ -26,6 +28,8 @@ from daemonlab.environment import Environment
 from daemonlab.native import become_subreaper, close_all_but
 from daemonlab.shell import Stage, default_signals, run_shell
 
+SCRATCH = "daemonlab-"
+"""How the names of the folders begin that the laboratory makes for a launch."""
 MOST_PROCESSES = 256
 """A subject with more descendants than this is taken for a fork bomb and ended."""
 MOST_OUTPUT = 1 << 20
@@ -60,6 +64,7 @@ class _Keeper:
         self.control = control
         self.output = output
         self.kept = 0
+        self.scratch = ""
         self.shell = 0
         self.logout = -1
         self.master = -1
@@ -91,6 +96,7 @@ class _Keeper:
         environment: Environment,
         scratch: str,
     ) -> None:
+        self.scratch = scratch
         slave = write_end = -1
         if environment.terminal:
             self.master, slave = os.openpty()
@@ -173,7 +179,7 @@ class _Keeper:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(child, signal.SIGKILL)
 
-    def end(self) -> NoReturn:
+    def end(self, abandoned: bool = False) -> NoReturn:
         deadline = time.monotonic() + _PATIENCE
         death = select.poll()
         death.register(self.wakeup, select.POLLIN)
@@ -182,8 +188,17 @@ class _Keeper:
             death.poll(10)
         if self.master >= 0:
             self.read_output()
+        if abandoned and os.path.basename(self.scratch).startswith(SCRATCH):
+            shutil.rmtree(self.scratch, ignore_errors=True)
         self.tell(news="over")
         os._exit(0)
+
+    def request(self) -> bytes:
+        """What the laboratory asks for; nothing, if it is gone."""
+        try:
+            return self.control.recv(16)
+        except ConnectionResetError:  # it went with news of ours unread
+            return b""
 
     def serve(self) -> NoReturn:
         last_count = 0.0
@@ -195,11 +210,11 @@ class _Keeper:
                     self.read_news()
                 elif fd == self.master:
                     self.read_output()
-                elif self.control.recv(16) == b"logout":
+                elif (request := self.request()) == b"logout":
                     self.hang_up()
                     self.tell(news="logged out")
                 else:  # "end", or the laboratory is gone
-                    self.end()
+                    self.end(abandoned=not request)
             self.flush()
             if time.monotonic() - last_count >= _TICK:
                 last_count = time.monotonic()
@@ -231,13 +246,18 @@ def run_keeper(
     """
     try:
         default_signals()
+        # The news may be for a laboratory that is gone: then we have still to end everybody.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         os.setsid()  # a Ctrl-C at the laboratory's terminal is not for us
         become_subreaper()
         control = socket.socket(fileno=fcntl.fcntl(control.detach(), fcntl.F_DUPFD_CLOEXEC, 3))
         close_all_but({0, 1, 2, control.fileno(), output})
         keeper = _Keeper(control, output)
         _stay_ahead()
-        keeper.start(command, variables, environment, scratch)
-        keeper.serve()
+        try:
+            keeper.start(command, variables, environment, scratch)
+            keeper.serve()
+        finally:
+            keeper.end()
     finally:
         os._exit(1)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from daemonlab import native
 from daemonlab.environment import Environment
-from daemonlab.keeper import run_keeper
+from daemonlab.keeper import SCRATCH, run_keeper
 from daemonlab.observe import Process, ProcessGone, alive, children, descendants, identity
 
 _START_TIME = 5.0
@@ -85,6 +85,7 @@ class Launch:
         self._over = False
         self._logged_out = False
         self._inbox = b""
+        _fill_standard()
         self._output = os.memfd_create("output", os.MFD_CLOEXEC)
         self._control, keeper_end = socket.socketpair()
         pid = os.fork()
@@ -222,6 +223,14 @@ class Launch:
             os.close(fd)
 
 
+def _fill_standard() -> None:
+    """Open those of 0, 1 and 2 that are closed, so that nothing of ours takes their number: in the
+    processes we fork these three are the subject's."""
+    while (fd := os.open(os.devnull, os.O_RDWR | os.O_NOCTTY)) <= 2:
+        pass
+    os.close(fd)
+
+
 def _orphans(since: int) -> list[Process]:
     """Our children that a lost keeper left to us: none of ours leads or joins another session."""
     return [
@@ -259,7 +268,7 @@ def launch(
     variables are added to those of the environment. The subject starts in scratch, or, when
     that is None, in a new temporary folder that goes away at the end.
     """
-    folder = scratch or Path(tempfile.mkdtemp(prefix="daemonlab-"))
+    folder = scratch or Path(tempfile.mkdtemp(prefix=SCRATCH))
     if scratch is None:
         folder.chmod(0o755)  # the subject may become another user
     native.become_subreaper()  # should the keeper be lost, its orphans come to us

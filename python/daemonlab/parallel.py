@@ -8,20 +8,43 @@ import os
 import pickle
 import select
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
+
+
+_ASKED_TO_END = (signal.SIGINT, signal.SIGTERM)
 
 
 class WorkerLost(Exception):
     """A worker ended without a result."""
 
 
+@contextmanager
+def _not_now() -> Iterator[None]:
+    """Hold back the request to end until the block is done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_END)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """Asked to end: tidy up on the way out, and let nobody interrupt that."""
+    for asked in _ASKED_TO_END:
+        signal.signal(asked, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 def _work(job: Callable[[], T], result: int) -> NoReturn:
     try:
         try:
+            for asked in _ASKED_TO_END:
+                signal.signal(asked, _leave)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)
             answer: tuple[T | None, BaseException | None] = (job(), None)
         except BaseException as error:
             answer = (None, error)
@@ -49,9 +72,10 @@ class _Worker:
         return not piece
 
     def answer(self) -> Any:
-        if not self.received:
-            raise WorkerLost("a worker of the laboratory was killed")
-        value, error = pickle.loads(self.received)  # our own child's, which runs our code alone
+        try:  # our own child's, which runs our code alone
+            value, error = pickle.loads(self.received)
+        except (EOFError, pickle.UnpicklingError):  # nothing, or the beginning of something
+            raise WorkerLost("a worker of the laboratory was killed") from None
         if error is not None:
             raise error
         return value
@@ -64,8 +88,8 @@ class _Worker:
 def run_all(jobs: Sequence[Callable[[], T]], at_once: int) -> list[T]:
     """Run the jobs, at most at_once at a time; return their results in the order of the jobs.
 
-    An exception of a job is raised here; the jobs that still run are then ended first. A job that
-    is ended so can leave nothing: the keeper of its subject ends with it.
+    An exception of a job is raised here; the jobs that still run are then ended first, by a
+    SystemExit that is raised in them: they tidy up.
     """
     waiting = list(enumerate(jobs))[::-1]
     results: dict[int, T] = {}
@@ -74,8 +98,9 @@ def run_all(jobs: Sequence[Callable[[], T]], at_once: int) -> list[T]:
     try:
         while waiting or workers:
             while waiting and len(workers) < at_once:
-                worker = _Worker(*waiting.pop())
-                workers[worker.result] = worker
+                with _not_now():
+                    worker = _Worker(*waiting.pop())
+                    workers[worker.result] = worker
                 arrival.register(worker.result, select.POLLIN)
             for fd, _ in arrival.poll():
                 if workers[fd].receive():
@@ -87,5 +112,6 @@ def run_all(jobs: Sequence[Callable[[], T]], at_once: int) -> list[T]:
         for worker in workers.values():
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)  # our child, not reaped yet
+        for worker in workers.values():
             worker.close()
     return [results[index] for index in range(len(jobs))]

@@ -40,6 +40,25 @@ def _write_configuration(scenario: Scenario, scratch: Path) -> Path:
     return path
 
 
+def _read_log(path: Path) -> bytes:
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(fd, "rb") as file:
+            return file.read(_MOST_LOG)
+    return b""
+
+
+def _log_events(subject: Launch) -> list[dict[str, object]]:
+    """What the daemon has logged so far; a line that is not an object is passed over."""
+    events = []
+    for line in _read_log(subject.scratch / "log").splitlines():
+        with suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict):
+                events.append(event)
+    return events
+
+
 def _picture(process: Process) -> object:
     """What must hold still for a daemon to have settled."""
     with suppress(ProcessGone):
@@ -58,8 +77,14 @@ def _picture(process: Process) -> object:
     return None
 
 
+def _settled(subject: Launch, before: object, now: object) -> bool:
+    """Whether the daemon says so in its log, or else two looks in a row showed the same."""
+    events = {event.get("event") for event in _log_events(subject)}
+    return bool(events & {"ready", "failed"}) or (not events and before == now)
+
+
 def _settle(subject: Launch) -> list[Process]:
-    """Look until two looks in a row show the same: a program may let its starter go too early.
+    """Look until nothing changes any more: a program may let its starter go too early.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
     """
@@ -68,7 +93,7 @@ def _settle(subject: Launch) -> list[Process]:
     while True:
         processes = subject.processes()
         now = [(process, _picture(process)) for process in processes]
-        if now == before or time.monotonic() > deadline:
+        if not now or _settled(subject, before, now) or time.monotonic() > deadline:
             return processes
         before = now
         time.sleep(_LOOK)
@@ -157,12 +182,10 @@ def _trouble(subject: Launch) -> str:
 
 def _starting(subject: Launch) -> Process | None:
     """The process that says in the log that it is starting, if it is the subject's."""
-    for line in _read_log(subject.scratch / "log").splitlines():
-        with suppress(ValueError, AttributeError):
-            event = json.loads(line)
-            if event.get("event") == "starting":
-                pid = event.get("pid")
-                return next((known for known in subject.processes() if known.pid == pid), None)
+    for event in _log_events(subject):
+        if event.get("event") == "starting":
+            pid = event.get("pid")
+            return next((known for known in subject.processes() if known.pid == pid), None)
     return None
 
 
@@ -201,14 +224,6 @@ def _snapshots(processes: Sequence[Process]) -> dict[Process, Snapshot]:
             if seen.process == process:
                 found[process] = seen
     return found
-
-
-def _read_log(path: Path) -> bytes:
-    with suppress(OSError):
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(fd, "rb") as file:
-            return file.read(_MOST_LOG)
-    return b""
 
 
 def perform(

@@ -31,11 +31,11 @@ _LOG = {"log": "{scratch}/log"}
 
 LABS: Mapping[int, tuple[Scenario, ...]] = {
     1: (
-        Scenario("friendly", FRIENDLY, actions=("logout",)),
-        Scenario("hostile", HOSTILE, actions=("logout",)),
-        Scenario("bare", BARE),
-        Scenario("slow", FRIENDLY, {"warmup": str(WARMUP)}),
-        Scenario("failing", FRIENDLY, {"directory": "{scratch}/" + NOWHERE}),
+        Scenario("friendly", FRIENDLY, _LOG, ("logout",)),
+        Scenario("hostile", HOSTILE, _LOG, ("logout",)),
+        Scenario("bare", BARE, _LOG),
+        Scenario("slow", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}),
+        Scenario("failing", FRIENDLY, {**_LOG, "directory": "{scratch}/" + NOWHERE}),
         Scenario("dying", FRIENDLY, {**_LOG, "warmup": "60"}, killed_early=True),
     ),
     2: (

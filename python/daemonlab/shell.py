@@ -1,7 +1,8 @@
 """The stand-in for a login shell: it leads the session, owns the terminal, starts one subject.
 
 Runs in a process of its own, forked by the keeper; so does the starter, forked by it. The stand-in
-can be lost (a subject may kill its parent) without losing hold of anybody.
+can be lost (a subject may kill its parent) without losing hold of anybody: what must be known of
+the starter, the starter has told before it runs the subject.
 """
 
 import errno
@@ -14,7 +15,6 @@ import tempfile
 import termios
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -73,14 +73,11 @@ def _take_streams(environment: Environment, stage: Stage) -> None:
 def _leak_descriptors(environment: Environment, scratch: str) -> None:
     for number in environment.descriptors:
         fd = os.open(os.path.join(scratch, "leaked"), os.O_RDWR | os.O_CREAT, 0o600)
-        os.dup2(fd, number, inheritable=True)
-        os.close(fd)
-
-
-def _limit_descriptors(soft: int | None) -> None:
-    if soft is not None:
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, hard), hard))
+        if fd == number:
+            os.set_inheritable(fd, True)
+        else:
+            os.dup2(fd, number, inheritable=True)
+            os.close(fd)
 
 
 def _inherit_signals(environment: Environment) -> None:
@@ -90,6 +87,19 @@ def _inherit_signals(environment: Environment) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, environment.blocked)
 
 
+def _come_to_the_front(stage: Stage) -> None:
+    """Lead a process group of one's own, in the foreground of the terminal.
+
+    The starter does this itself, before it runs anything: were it left to the stand-in, a quick
+    program would now and then read from its terminal too early, and be stopped by SIGTTIN.
+    """
+    os.setpgid(0, 0)
+    if stage.terminal >= 0:
+        # From the background that is for those who block SIGTTOU: tcsetpgrp(3).
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+        os.tcsetpgrp(stage.terminal, os.getpgrp())
+
+
 def _become_starter(
     command: Sequence[str],
     variables: Mapping[str, str],
@@ -97,22 +107,30 @@ def _become_starter(
     scratch: str,
     stage: Stage,
     failure: int,
+    began: float,
 ) -> NoReturn:
-    os.setpgid(0, 0)
-    error = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, _ABOVE_ALL)
+    error = failure
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
+        _come_to_the_front(stage)
+        _tell(stage.news, news="started", pid=os.getpid(), time=began)
+        # Room for what is to be open, though whoever started the laboratory had a low limit.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        error = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, _ABOVE_ALL)
         _enter_directory(environment, scratch)
         _take_streams(environment, stage)
         close_all_but({0, 1, 2, error} - environment.closed)
         _leak_descriptors(environment, scratch)
-        _limit_descriptors(environment.descriptor_limit)
+        if environment.descriptor_limit is not None:
+            soft = min(environment.descriptor_limit, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if environment.groups is not None and os.geteuid() == 0:
             os.setgroups(environment.groups)
         os.umask(environment.umask)
         _inherit_signals(environment)
         os.execvpe(command[0], list(command), {**environment.variables, **variables})
-    except OSError as problem:
-        os.write(error, str(problem.errno or errno.EIO).encode())
+    except (OSError, ValueError) as problem:
+        os.write(error, str(getattr(problem, "errno", None) or errno.EINVAL).encode())
     finally:
         os._exit(CANNOT_RUN)
 
@@ -135,13 +153,8 @@ def run_shell(
     began = time.monotonic()
     starter = os.fork()
     if starter == 0:
-        _become_starter(command, variables, environment, scratch, stage, failure_end)
+        _become_starter(command, variables, environment, scratch, stage, failure_end, began)
     os.close(failure_end)
-    with suppress(OSError):  # both sides do it, and either may come second: setpgid(2)
-        os.setpgid(starter, starter)
-    if stage.terminal >= 0:
-        os.tcsetpgrp(stage.terminal, starter)
-    _tell(stage.news, news="started", pid=starter, time=began)
     if reason := os.read(failure, 32):
         _tell(stage.news, news="not executed", errno=int(reason))
     _, status = os.waitpid(starter, 0)

@@ -1,0 +1,89 @@
+"""C against Python: what may differ between the observed states of the two daemons, and why.
+
+The one place where such a difference is allowed. Everything that is not named here must be equal,
+in every scenario of every lab.
+"""
+
+import dataclasses
+import itertools
+import re
+from typing import Any
+
+from daemonlab.facts import facts_of
+from daemonlab.record import Record
+
+_NUMBER = "a number of the moment; the facts compare the relation"
+_TIME = "takes its own time"
+_INTERPRETER = "the program is another one"
+
+FACTS = {
+    "starter_seconds": _TIME,
+}
+"""Facts that may differ."""
+
+FACTS_BEFORE_LAB_3 = {
+    "ignored": "Python ignores SIGPIPE and SIGXFSZ from its start; lab 3 resets them",
+    "caught": "Python catches SIGINT from its start; lab 3 resets it",
+}
+"""Facts that may differ until the lab that makes them equal."""
+
+FIELDS = {
+    "process": _NUMBER,
+    "ppid": _NUMBER,
+    "pgrp": _NUMBER,
+    "session": _NUMBER,
+    "nspid": _NUMBER,
+    "nspgid": _NUMBER,
+    "nssid": _NUMBER,
+    "tasks": "thread ids are numbers of the moment; threads compares how many there are",
+    "comm": _INTERPRETER,
+    "exe": _INTERPRETER,
+    "command": _INTERPRETER,
+    "rss": "an interpreter needs more memory",
+    "raw_stat": "holds all of the above",
+    "raw_status": "holds all of the above, and context switches",
+    "state": "one may be looked at just as it works; both are alive",
+}
+"""Fields of a snapshot that may differ."""
+
+FIELDS_BEFORE_LAB_3 = {
+    "sig_ignored": FACTS_BEFORE_LAB_3["ignored"],
+    "sig_caught": FACTS_BEFORE_LAB_3["caught"],
+}
+
+_OF_DESCRIPTOR = ("number", "target", "kind", "flags", "sigmask")
+"""The rest of a descriptor (inode, position, which terminal, fdinfo) is of the moment."""
+
+
+def _normal(value: Any, scratch: str) -> Any:
+    """A value without the names of the folder and terminal that this very launch was given."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        chosen = _OF_DESCRIPTOR if "sigmask" in names else tuple(names)
+        return {name: _normal(getattr(value, name), scratch) for name in chosen}
+    if isinstance(value, str):
+        return re.sub(r"/dev/pts/\d+", "/dev/pts/N", value.replace(scratch, "SCRATCH"))
+    if isinstance(value, tuple):
+        return tuple(_normal(item, scratch) for item in value)
+    if hasattr(value, "items"):
+        return {key: _normal(item, scratch) for key, item in value.items()}
+    return value
+
+
+def state(record: Record, lab: int) -> dict[str, Any]:
+    """Everything about a launch that must be the same for both daemons."""
+    unequal_facts = FACTS | (FACTS_BEFORE_LAB_3 if lab < 3 else {})
+    unequal_fields = FIELDS | (FIELDS_BEFORE_LAB_3 if lab < 3 else {})
+    found = {
+        name: _normal(fact.value, record.scratch)
+        for name, fact in facts_of(record).items()
+        if name not in unequal_facts
+    }
+    # How many of many equal signals arrive is chance: signal(7). That they arrive is not.
+    found["log_events"] = tuple(event for event, _ in itertools.groupby(found["log_events"]))
+    if record.daemon is not None:
+        for field in dataclasses.fields(record.daemon):
+            if field.name not in unequal_fields:
+                value = getattr(record.daemon, field.name)
+                found[f"snapshot.{field.name}"] = _normal(value, record.scratch)
+    return found

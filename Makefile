@@ -14,8 +14,8 @@ endif
 bin     := .venv/bin
 WORKERS ?= 2
 pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
-python   = $(wildcard setup.py python tests docs/examples docs/hooks)
-c        = $(wildcard c/src/*.[ch] docs/examples/*.[ch])
+python   = $(wildcard setup.py python tests docs/hooks)
+c        = $(wildcard c/src/*.[ch])
 scripts  = .ci/run tools/python tools/system tools/venv tools/hooks/pre-commit
 export NO_MKDOCS_2_WARNING = 1
 

@@ -2,7 +2,9 @@
 
 from setuptools import setup
 
-setup(cffi_modules=[
+setup(
+    cffi_modules=[
         "python/labd/syscalls_build.py:ffi",
         "python/daemonlab/native_build.py:ffi",
-    ])
+    ]
+)

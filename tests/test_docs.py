@@ -51,7 +51,8 @@ class Page(HTMLParser):
         if tag == "a" and found.get("href"):
             self.links.append(found["href"] or "")
         elif found.get("rel") not in ("canonical", "next", "prev"):
-            self.loads += filter(None, (found.get("src"), tag == "link" and found.get("href")))
+            loaded = (found.get("src"), found.get("href") if tag == "link" else None)
+            self.loads += filter(None, loaded)
 
 
 @pytest.fixture(scope="session")
@@ -99,11 +100,8 @@ def test_sections_of_the_checks(site: dict[Path, Page]) -> None:
 
 def test_pages_of_the_manual() -> None:
     """`name(N)` is a page that `man N name` finds."""
-    names = {
-        match[0]
-        for page in PAGES
-        for match in re.finditer(r"\b[a-z_][\w.-]*\([1-8]\w*\)", page.read_text("utf-8"))
-    }
+    prose = [re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8")) for page in PAGES]
+    names = {name for text in prose for name in re.findall(r"\b[a-z_][\w.-]*\([1-8]\w*\)", text)}
     assert names
     if not shutil.which("man") or subprocess.run(["man", "-w", "2", "fork"]).returncode != 0:
         pytest.skip("the manual is not installed: apt install man-db manpages-dev")
@@ -120,6 +118,25 @@ def test_every_directive_was_understood(page: Path) -> None:
     expanded = source.on_page_markdown(text)
     assert "{{" not in expanded
     assert len(re.findall("```show", text)) == len(re.findall(show._FENCE, text))
+
+
+REFERENCE = {
+    "subject.md#configuration": ("c/src/config.c", r'strcmp\(key, "(\w+)"\)'),
+    "subject.md#exit-codes": ("c/src/failure.h", r"(?m)^    EXIT_\w+ = (\d+)"),
+    "log.md#events": ("c/src/labd.c", r'log_event\([^,]+, "\w+", "(\w+)"'),
+}
+
+
+@pytest.mark.parametrize("section", REFERENCE)
+def test_reference_names_what_the_source_has(section: str) -> None:
+    """Each key, exit code and event has its row in the table, and no row is left over."""
+    page, anchor = section.split("#")
+    file, pattern = REFERENCE[section]
+    text = (
+        (DOCS / "reference" / page).read_text("utf-8").split(f"{{#{anchor}}}")[1].split("\n## ")[0]
+    )
+    rows = re.findall(r"(?m)^\| `?(\w+)`? \|", text)[1:]
+    assert sorted(rows) == sorted(set(re.findall(pattern, (ROOT / file).read_text("utf-8"))))
 
 
 C = """\

@@ -57,13 +57,15 @@ static const char *read_key(struct config *config, const char *key, const char *
         return read_path(config->directory, value);
     if (strcmp(key, "log") == 0)
         return read_path(config->log, value);
+    if (strcmp(key, "pidfile") == 0)
+        return read_path(config->pidfile, value);
     if (strcmp(key, "umask") == 0)
         return read_umask(&config->umask, value);
     if (strcmp(key, "warmup") == 0)
         return read_seconds(&config->warmup, value);
     if (strcmp(key, "drain") == 0)
         return read_seconds(&config->drain, value);
-    return "one of the keys directory, log, umask, warmup, drain";
+    return "one of the keys directory, log, pidfile, umask, warmup, drain";
 }
 
 /* libinih calls this for each key; 0 refuses the line. */

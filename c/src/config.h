@@ -8,6 +8,7 @@
  *     directory  /         where the daemon goes: chdir(2)
  *     umask      022       octal: umask(2)
  *     log        (none)    file that gets one JSON object a line
+ *     pidfile    (none)    file that holds our number, and our lock
  *     warmup     0         seconds of work before the daemon is ready
  *     drain      0         seconds of work left to do after SIGTERM
  */
@@ -21,7 +22,8 @@
 
 struct config {
     char directory[PATH_MAX];
-    char log[PATH_MAX]; /* empty: no log */
+    char log[PATH_MAX];     /* empty: no log */
+    char pidfile[PATH_MAX]; /* empty: no PID file */
     mode_t umask;
     int warmup; /* milliseconds */
     int drain;  /* milliseconds */

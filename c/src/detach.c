@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,27 +18,31 @@ struct verdict {
 _Static_assert(sizeof(struct verdict) <= PIPE_BUF, "one write(2) must carry a whole verdict");
 
 /* Reads to the end of file: it comes when the last write end is closed, thus at the
- * latest when the daemon dies. Returns the bytes read, 0 for a daemon that said nothing. */
+ * latest when the daemon dies. Also when the verdict is whole: a daemon that failed is
+ * gone only then. Returns the bytes read, 0 for a daemon that said nothing. */
 static size_t read_verdict(int fd, struct verdict *verdict) {
     char *bytes = (char *)verdict;
     size_t length = 0;
 
-    while (length < sizeof *verdict) {
-        ssize_t n = read(fd, bytes + length, sizeof *verdict - length);
+    for (;;) {
+        char rest;
+        bool whole = length == sizeof *verdict;
+        ssize_t n =
+            whole ? read(fd, &rest, 1) : read(fd, bytes + length, sizeof *verdict - length);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            break;
-        length += (size_t)n;
+            return length;
+        if (!whole)
+            length += (size_t)n;
     }
-    return length;
 }
 
 _Noreturn static void starter_waits(pid_t middle, int fd) {
     struct verdict verdict = {0};
 
     /* The middle process ends at once. With SIGCHLD ignored the kernel has reaped
-     * it already and answers ECHILD: waitpid(2), "Linux notes". */
+     * it already and answers ECHILD: waitpid(2), NOTES. */
     while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
         continue;
     if (read_verdict(fd, &verdict) == 0) {

@@ -12,11 +12,11 @@
 
 /* Exit codes of labd; the book's reference page lists them. */
 enum {
-    EXIT_STARTED = 0,          /* started, or stopped cleanly */
-    EXIT_FAILED = 1,           /* failed at run time, or was forced to stop */
-    EXIT_USAGE = 2,            /* the command line was wrong */
-    EXIT_ALREADY_RUNNING = 3,  /* another daemon holds the PID file */
-    EXIT_CONFIGURATION = 78,   /* EX_CONFIG of sysexits.h(3head) */
+    EXIT_STARTED = 0,         /* started, or stopped cleanly */
+    EXIT_FAILED = 1,          /* failed at run time, or was forced to stop */
+    EXIT_USAGE = 2,           /* the command line was wrong */
+    EXIT_ALREADY_RUNNING = 3, /* another daemon holds the PID file */
+    EXIT_CONFIGURATION = 78,  /* EX_CONFIG of sysexits.h(3head) */
 };
 
 struct failure {

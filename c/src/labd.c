@@ -8,6 +8,7 @@
 #include "detach.h"
 #include "failure.h"
 #include "log.h"
+#include "pidfile.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct labd {
     struct options options;
     struct config config;
     struct log log;
+    struct pidfile pidfile;
     int verdict; /* write end of the pipe to the starter; -1: nobody waits */
     int signals; /* the signalfd; -1: signals do what their default is */
 };
@@ -76,6 +78,20 @@ static void stop_log(struct labd *labd) {
     log_close(&labd->log);
 }
 
+static int start_pidfile(struct labd *labd, struct failure *why) {
+    if (labd->config.pidfile[0] == '\0')
+        return 0;
+    int error = pidfile_acquire(&labd->pidfile, labd->config.pidfile, why);
+    if (error == 0 && labd->pidfile.stale[0] != '\0')
+        log_event(&labd->log, "warning", "stale_pidfile", "{s:s, s:s}", "path",
+            labd->config.pidfile, "held", labd->pidfile.stale);
+    return error;
+}
+
+static void stop_pidfile(struct labd *labd) {
+    pidfile_release(&labd->pidfile);
+}
+
 static int start_signals(struct labd *labd, struct failure *why) {
     labd->signals = signals_open(why);
     return labd->signals < 0 ? labd->signals : 0;
@@ -87,30 +103,46 @@ static void stop_signals(struct labd *labd) {
     labd->signals = -1;
 }
 
+static long long now_milliseconds(void) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now); /* the wall clock may jump */
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Before lab 3 there is nothing to wait for: a signal's default action ends us. */
+static int wait_for_signal(struct labd *labd, long long until, struct failure *why) {
+    struct pollfd waiting = {.fd = labd->signals, .events = POLLIN};
+    long long left = until < 0 ? -1 : until - now_milliseconds();
+
+    if (until >= 0 && left < 0)
+        left = 0;
+    if (poll(&waiting, 1, (int)left) < 0 && errno != EINTR)
+        return failure(why, errno, "poll()");
+    return labd->signals < 0 ? 0 : signals_next(labd->signals, why);
+}
+
 /* What a real daemon does before it can serve: load, connect, check. Ours only waits,
  * but as it must be done: a SIGTERM meanwhile ends it at once. */
 static int start_work(struct labd *labd, struct failure *why) {
-    struct pollfd waiting = {.fd = labd->signals, .events = POLLIN}; /* -1 is passed over */
-    int ready;
+    long long until = now_milliseconds() + labd->config.warmup;
 
     log_event(&labd->log, "info", "starting", NULL);
-    do {
-        ready = poll(&waiting, 1, labd->config.warmup);
-    } while (ready < 0 && errno == EINTR);
-    if (ready < 0)
-        return failure(why, errno, "poll()");
-    if (ready == 0)
-        return 0;
-    int number = signals_next(labd->signals, why);
-    if (number < 0)
-        return number;
-    if (number != SIGTERM && number != SIGINT)
-        return 0;
-    return failure_exit(why, EXIT_FAILED, "stopped by SIG%s while starting", sigabbrev_np(number));
+    while (now_milliseconds() < until) {
+        int number = wait_for_signal(labd, until, why);
+        if (number < 0)
+            return number;
+        if (number == SIGTERM || number == SIGINT)
+            return failure_exit(
+                why, EXIT_FAILED, "stopped by SIG%s while starting", sigabbrev_np(number));
+    }
+    return 0;
 }
 
 static int start_ready(struct labd *labd, struct failure *why) {
     log_event(&labd->log, "info", "ready", NULL);
+    if (labd->verdict < 0)
+        return 0; /* in the foreground nobody waits */
     return detach_report(&labd->verdict, NULL, why);
 }
 
@@ -132,9 +164,10 @@ static const struct step {
     {"detach_settle", 1, false, start_detach_settle, NULL},
     {"descriptors_null", 2, false, start_descriptors_null, NULL},
     {"log_open", 0, true, start_log, stop_log},
+    {"pidfile_acquire", 4, true, start_pidfile, stop_pidfile},
     {"signals_open", 3, true, start_signals, stop_signals},
     {"work", 0, true, start_work, NULL},
-    {"ready", 1, false, start_ready, NULL},
+    {"ready", 1, true, start_ready, NULL},
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };
 
@@ -164,25 +197,6 @@ static void stop(struct labd *labd, int done) {
 }
 
 /* --- the loop --- */
-
-static long long now_milliseconds(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now); /* the wall clock may jump */
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-/* Before lab 3 there is nothing to wait for: a signal's default action ends us. */
-static int wait_for_signal(struct labd *labd, long long until, struct failure *why) {
-    struct pollfd waiting = {.fd = labd->signals, .events = POLLIN};
-    long long left = until < 0 ? -1 : until - now_milliseconds();
-
-    if (until >= 0 && left < 0)
-        left = 0;
-    if (poll(&waiting, 1, (int)left) < 0 && errno != EINTR)
-        return failure(why, errno, "poll()");
-    return labd->signals < 0 ? 0 : signals_next(labd->signals, why);
-}
 
 /* Finishes what is under way, for at most `drain`; a second request cuts it short. */
 static int drain(struct labd *labd, struct failure *why) {
@@ -242,10 +256,10 @@ static bool read_lab(int *lab, const char *text) {
 
 /* Returns false when the command line is wrong and has been complained about. */
 static bool read_options(int argc, char *argv[], struct options *options) {
-    static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 't'},
-        {"foreground", no_argument, NULL, 'f'}, {"lab", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 't'}, {"foreground", no_argument, NULL, 'f'},
+        {"lab", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
     int letter;
 
     while ((letter = getopt_long(argc, argv, "c:h", names, NULL)) != -1) {
@@ -291,8 +305,11 @@ static int run(struct labd *labd, struct failure *why) {
 }
 
 int main(int argc, char *argv[]) {
-    struct labd labd = {
-        .options = {.lab = LAST_LAB}, .log = {.fd = -1}, .verdict = -1, .signals = -1};
+    struct labd labd = {.options = {.lab = LAST_LAB},
+        .log = {.fd = -1},
+        .pidfile = {.fd = -1},
+        .verdict = -1,
+        .signals = -1};
     struct failure why;
 
     if (!read_options(argc, argv, &labd.options)) {

@@ -41,16 +41,16 @@ static void write_line(int fd, json_t *line) {
     free(text);
 }
 
-void log_event(const struct log *log, const char *level, const char *event,
-    const char *fields, ...) {
+void log_event(
+    const struct log *log, const char *level, const char *event, const char *fields, ...) {
     char ts[64];
     va_list arguments;
 
     if (log->fd < 0)
         return;
     timestamp(ts, sizeof ts);
-    json_t *line = json_pack("{s:s, s:s, s:s, s:i}", "ts", ts, "level", level, "event", event,
-        "pid", (int)getpid());
+    json_t *line = json_pack(
+        "{s:s, s:s, s:s, s:i}", "ts", ts, "level", level, "event", event, "pid", (int)getpid());
     if (fields != NULL) {
         va_start(arguments, fields);
         json_t *object = json_vpack_ex(NULL, 0, fields, arguments);

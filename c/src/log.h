@@ -28,8 +28,8 @@ int log_open(struct log *log, const char *path, struct failure *why);
  * arguments; NULL when the event has no fields. Never fails: a daemon does not
  * stop because its log cannot be written.
  */
-void log_event(const struct log *log, const char *level, const char *event,
-    const char *fields, ...);
+void log_event(
+    const struct log *log, const char *level, const char *event, const char *fields, ...);
 
 /* log_close - close the file; events after that are dropped. */
 void log_close(struct log *log);

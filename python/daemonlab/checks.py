@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from daemonlab.facts import Facts
-from daemonlab.scenarios import NOWHERE, WARMUP
+from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE, WARMUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,3 +289,103 @@ def storm(facts: Facts) -> Verdict:
 def second(facts: Facts) -> Verdict:
     """A second SIGTERM, while it is stopping, ends it at once. Scenario "draining"."""
     return _equals(facts, "at_TERM_TERM", "exit 1", "exit 1, at once")
+
+
+# --- lab 4 ---
+
+_SOON = 1.0
+"""Seconds within which a second start must have been refused. On a machine at rest it takes
+milliseconds; what counts is that it does not wait for the first daemon."""
+
+
+@_check("content")
+def content(facts: Facts) -> Verdict:
+    """The PID file holds the daemon's number and a newline, whatever it held before."""
+    return _equals(facts, "pidfile", "its own", "the daemon's number and a newline, nothing else")
+
+
+@_check("mode")
+def mode(facts: Facts) -> Verdict:
+    """Everybody may read it, nobody else may write it."""
+    return _equals(facts, "pidfile_mode", "644")
+
+
+@_check("lock")
+def lock(facts: Facts) -> Verdict:
+    """The daemon itself holds a lock on the file."""
+    return _judge(facts, "pidfile_lock", bool, "a lock on the PID file, held by the daemon")
+
+
+@_check("refuses")
+def refuses(facts: Facts) -> Verdict:
+    """A second start is refused at once, and told who is running."""
+    expected = "exit 3 at once, naming the daemon's number; the first runs on"
+    if facts["again"].value is None:
+        return Verdict(None, facts["again"].evidence, expected)
+    seconds = facts["again_seconds"].value
+    soon = isinstance(seconds, float) and seconds < _SOON
+    named, kept = facts["again_names"], facts["again_pidfile"].value == "its own"
+    observed = [
+        facts["again"].evidence,
+        "" if named.value else "the number not named",
+        "" if kept else "the file does not name the first any more",
+        "" if soon else f"only after {show(seconds)} s",
+    ]
+    passed = facts["again"].value == (3, False) and bool(named.value) and kept and soon
+    return Verdict(passed, ", ".join(filter(None, observed)), expected, named.evidence)
+
+
+@_check("killed")
+def killed(facts: Facts) -> Verdict:
+    """What a daemon left that was killed does not keep the next one from starting."""
+    expected = "exit 0; the file then names the new daemon"
+    if facts["again"].value is None:
+        return Verdict(None, facts["again"].evidence, expected)
+    named = facts["again_pidfile"]
+    its = named.value == "the second's"
+    observed = facts["again"].evidence + ("" if its else ", the file names another")
+    passed = facts["again"].value == (0, True) and its
+    return Verdict(passed, observed, expected, named.evidence)
+
+
+@_check("refused-forms")
+def refused_forms(facts: Facts) -> Verdict:
+    """What is no PID file of ours is refused, not followed, not waited for, not written to."""
+    expected = "exit 1, a message that names the file, nothing written"
+    status, said = facts["starter_status"].value, str(facts["output"].value)
+    observed = [
+        "the starter does not return" if status == "running" else f"exit {show(status)}",
+        "" if "labd.pid" in said else "the file not named",
+        "a daemon runs" if facts["processes"].value else "",
+        "written through" if facts["victim"].value not in ("no file", ANOTHER.decode()) else "",
+    ]
+    shown = ", ".join(filter(None, observed))
+    return Verdict(shown == "exit 1", shown, expected, said or "it printed nothing")
+
+
+@_check("race")
+def race(facts: Facts) -> Verdict:
+    """Of many that start at once exactly one becomes the daemon, and the others say so."""
+    expected = f"1 daemon of {COPIES} started at once, {COPIES - 1} refused"
+    refused = str(facts["output"].value).count("already running")
+    observed = f"{show(facts['processes'].value)} running, {refused} refused"
+    passed = facts["processes"].value == 1 and refused == COPIES - 1
+    return Verdict(passed, observed, expected, facts["processes"].evidence)
+
+
+@_check("removed")
+def removed(facts: Facts) -> Verdict:
+    """A daemon that was asked to stop leaves no PID file."""
+    if facts["at_TERM"].value is None:
+        return Verdict(None, facts["at_TERM"].evidence, "no file")
+    return _equals(facts, "pidfile_after", "no file")
+
+
+@_check("foreign")
+def foreign(facts: Facts) -> Verdict:
+    """A file that has taken the place of its own is not removed: it is another daemon's."""
+    expected = "the other's file is still there"
+    if facts["at_TERM"].value is None:
+        return Verdict(None, facts["at_TERM"].evidence, expected)
+    kept = facts["pidfile_after"].value == ANOTHER.decode()
+    return Verdict(kept, "still there" if kept else show(facts["pidfile_after"].value), expected)

@@ -5,6 +5,7 @@ Exit codes: 0 all is well, 1 a check failed or a subject could not be built, 2 u
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,16 +18,19 @@ from daemonlab.house import LABS, PORT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
 from daemonlab.observe import ProcessGone, snapshot
+from daemonlab.parallel import WorkerLost, leave
 from daemonlab.perform import perform
 from daemonlab.scenarios import of_any
 from daemonlab.show import print_any, print_snapshot
+from daemonlab.text import printable
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 def _console() -> Console:
     """80 columns where there is no terminal; NO_COLOR and TERM=dumb are heeded by rich."""
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "80"))
+    columns = os.environ.get("COLUMNS", "")
+    width = None if sys.stdout.isatty() else int(columns) if columns.isdecimal() else 80
     return Console(width=width, highlight=False)
 
 
@@ -46,6 +50,9 @@ class _Usage(click.ClickException):
 @click.version_option(package_name="daemonlab")
 def main() -> None:
     """Start daemons, observe them from outside, and judge what the kernel says about them."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as for Ctrl-C: leave nothing behind
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, leave)
 
 
 def _lab(number: int) -> course.Lab:
@@ -76,6 +83,13 @@ def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[str]
     return built, broken
 
 
+def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
+    try:
+        return run_lab(lab, those)
+    except (LaunchError, WorkerLost) as error:
+        raise _Failed(str(error)) from error
+
+
 def _finish(
     console: Console, results: Sequence[Result], broken: Sequence[str], as_json: bool
 ) -> None:
@@ -86,7 +100,8 @@ def _finish(
         report.print_results(console, results)
         for text in broken:
             console.print()
-            console.print(text, style="bold red", markup=False)
+            lines = map(printable, text.splitlines())
+            console.print("\n".join(lines), style="bold red", markup=False)
     if broken or not all(result.passed for result in results):
         sys.exit(1)
 
@@ -103,7 +118,7 @@ def lab(number: int, as_json: bool) -> None:
     this = _lab(number)
     console = _console()
     mine, broken = _mine([this])
-    results = run_lab(this, [*_reference(), *mine])
+    results = _judged(this, [*_reference(), *mine])
     _finish(console, results, broken, as_json)
     if not as_json and not mine:
         report.print_begin(console, this)
@@ -123,9 +138,10 @@ def mine(as_json: bool) -> None:
         console.print("You have not begun with any lab yet: [bold]make lab-1[/] says how.")
         return
     _reference()
-    results = [result for this in labs if built for result in run_lab(this, built)]
+    results = [result for this in labs if built for result in _judged(this, built)]
     if as_json:
         _finish(console, results, broken, as_json)
+        return
     for this in labs:
         of_this = [result for result in results if result.lab is this]
         if of_this:
@@ -183,14 +199,16 @@ def run(environment: str, wait: float, as_json: bool, command: Sequence[str]) ->
     ends, no process of it is left.
 
     \b
-    daemonlab run -- redis-server --daemonize yes --port 0
+    daemonlab run -- redis-server --daemonize yes --port 6390 --save ""
     daemonlab run --environment friendly -- sh -c 'setsid sleep 60 &'
     """
     if shutil.which(command[0], path=ENVIRONMENTS[environment].variables.get("PATH")) is None:
         raise _Usage(f"{command[0]}: no such program; name it by its whole path")
+    program = os.path.abspath(command[0]) if os.sep in command[0] else command[0]
+    line = (program, *command[1:])  # it is started in another directory
     try:
         record = perform(
-            lambda configuration: command, of_any(ENVIRONMENTS[environment]), start_time=wait
+            lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait
         )
     except LaunchError as error:
         raise _Failed(str(error)) from error

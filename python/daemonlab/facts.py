@@ -5,13 +5,15 @@ it (no daemon was left, the kernel refused), the value is None and the evidence 
 """
 
 import json
+import re
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
-from daemonlab.record import Reaction, Record
+from daemonlab.record import File, Reaction, Record
+from daemonlab.scenarios import PIDFILE, VICTIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ def signal_names(numbers: Iterable[int]) -> tuple[str, ...]:
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name.removeprefix("SIG")
-    except ValueError:
-        return f"RT+{number - signal.SIGRTMIN}"
+    except ValueError:  # 32 and 33 belong to the C library, and have no name
+        return f"RT+{number - signal.SIGRTMIN}" if number > signal.SIGRTMIN else str(number)
 
 
 def _line(daemon: Snapshot, name: str) -> str:
@@ -308,5 +310,95 @@ def _outcome(reaction: Reaction) -> str:
     return "gone"
 
 
-for _action in ("logout", "TERM", "INT", "HUP", "storm", "TERM TERM"):
+# --- lab 4: which one it is ---
+
+
+def _content(record: Record, file: File | None) -> Fact:
+    """What a file holds; whose number it is, if it is a daemon's."""
+    if file is None:
+        return Fact("no file")
+    text = file.content.decode(errors="backslashreplace")
+    evidence = f"{file.kind}, mode {file.mode:03o}, holds {text.strip()}"
+    if record.daemon is not None and text == f"{record.daemon.process.pid}\n":
+        return Fact("its own", evidence)
+    reaction = record.reaction("again")
+    if reaction and reaction.again and text == f"{reaction.again.daemon}\n":
+        return Fact("the second's", evidence)
+    return Fact(text, evidence)
+
+
+@_of_daemon
+def pidfile(record: Record, daemon: Snapshot) -> Fact:
+    """Whose number its PID file holds: "its own", "the second's", or what else is there."""
+    return _content(record, record.files.get(PIDFILE))
+
+
+@_of_daemon
+def pidfile_mode(record: Record, daemon: Snapshot) -> Fact:
+    """The permission bits of its PID file."""
+    file = record.files.get(PIDFILE)
+    return Fact(f"{file.mode:03o}" if file else "no file", file.kind if file else "")
+
+
+@_of_daemon
+def pidfile_lock(record: Record, daemon: Snapshot) -> Fact:
+    """The kind of lock that it holds on its PID file: fdinfo, proc_locks(5)."""
+    file = record.files.get(PIDFILE)
+    if isinstance(daemon.locks, Unknown) or file is None:
+        return Fact(None if file else "no file", str(daemon.locks) if file else "")
+    held = [lock for lock in daemon.locks if lock.inode == file.inode and not lock.blocked]
+    evidence = "; ".join(f"lock: {lock.kind} {lock.mode} by {lock.pid}" for lock in held)
+    return Fact(tuple(lock.kind for lock in held), evidence or "no lock: line in its fdinfo")
+
+
+@_fact
+def pidfile_after(record: Record) -> Fact:
+    """What its PID file holds after all that was done to it; "no file" when it is gone."""
+    return _content(record, record.files_after.get(PIDFILE))
+
+
+@_fact
+def victim(record: Record) -> Fact:
+    """What a file holds that is not the daemon's, and to which its PID file is a link."""
+    return _content(record, record.files_after.get(VICTIM))
+
+
+@_fact
+def again(record: Record) -> Fact:
+    """How a second start ended: its exit code, and whether it left a daemon."""
+    reaction = record.reaction("again")
+    if reaction is None or reaction.again is None:
+        return Fact(None, "not tried")
+    second = reaction.again
+    left = "left a daemon" if second.daemon else "left none"
+    return Fact((second.code, bool(second.daemon)), f"exit {second.code}, {left}")
+
+
+@_fact
+def again_names(record: Record) -> Fact:
+    """Whether the message of the second start names the number of the first daemon."""
+    reaction = record.reaction("again")
+    if reaction is None or reaction.again is None or record.daemon is None:
+        return Fact(None, "not tried")
+    said = reaction.again.output.decode(errors="backslashreplace").strip()
+    return Fact(re.search(rf"\b{record.daemon.process.pid}\b", said) is not None, said)
+
+
+@_fact
+def again_seconds(record: Record) -> Fact:
+    """Seconds from the second starter's fork to its end."""
+    reaction = record.reaction("again")
+    return Fact(reaction.again.seconds if reaction and reaction.again else None)
+
+
+@_fact
+def again_pidfile(record: Record) -> Fact:
+    """Whose number the PID file holds after the second start."""
+    reaction = record.reaction("again")
+    if reaction is None or reaction.again is None:
+        return Fact(None, "not tried")
+    return _content(record, reaction.again.files.get(PIDFILE))
+
+
+for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TERM TERM"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))

@@ -34,6 +34,8 @@ MOST_PROCESSES = 256
 """A subject with more descendants than this is taken for a fork bomb and ended."""
 MOST_OUTPUT = 1 << 20
 """Bytes of output that are kept; what comes after that is read and dropped."""
+_MOST_PIECES = 64
+"""Pieces that are taken in a row; a terminal holds fewer."""
 _TICK = 0.02
 """Seconds between two counts of the descendants."""
 _PATIENCE = 10.0
@@ -120,19 +122,29 @@ class _Keeper:
 
     # --- what may happen ---
 
-    def read_output(self) -> None:
+    def read_output(self) -> bool:
+        """Take a piece of the output. Returns whether there was one."""
         try:
             piece = os.read(self.master, 65536)
         except BlockingIOError:
-            return
+            return False
         except OSError:  # EIO: no process has the terminal open any more, pty(7)
             piece = b""
         if not piece:
-            self.poll.unregister(self.master)
-            return
+            with suppress(KeyError):
+                self.poll.unregister(self.master)
+            return False
         self.kept += os.write(self.output, piece[: max(0, MOST_OUTPUT - self.kept)])
+        return True
+
+    def drain_output(self) -> None:
+        """Take what has been printed so far; of a program that never stops, a good deal."""
+        for _ in range(_MOST_PIECES):
+            if self.master < 0 or not self.read_output():
+                return
 
     def read_news(self) -> None:
+        self.drain_output()  # who hears that the starter has ended finds all that it printed
         if piece := os.read(self.news, 65536):
             self.outbox += piece
             self.flush()
@@ -154,7 +166,7 @@ class _Keeper:
 
     def hang_up(self) -> None:
         """Log out: the terminal goes away under whoever still holds it."""
-        self.read_output()
+        self.drain_output()
         with suppress(KeyError, ValueError):
             self.poll.unregister(self.master)
         for fd in (self.master, self.logout):
@@ -186,8 +198,7 @@ class _Keeper:
         while self.reap() and time.monotonic() < deadline:
             self.kill_children()
             death.poll(10)
-        if self.master >= 0:
-            self.read_output()
+        self.drain_output()
         if abandoned and os.path.basename(self.scratch).startswith(SCRATCH):
             shutil.rmtree(self.scratch, ignore_errors=True)
         self.tell(news="over")

@@ -65,8 +65,16 @@ class Ended:
 class Launch:
     """A subject that was started. Made by launch()."""
 
-    def __init__(self, environment: Environment, scratch: Path, start: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Environment,
+        variables: Mapping[str, str],
+        scratch: Path,
+    ) -> None:
+        self.command = command
         self.environment = environment
+        self.variables = variables
         self.scratch = scratch
         """The folder in which the subject was started; it goes away with the launch."""
         self.shell = 0
@@ -90,7 +98,9 @@ class Launch:
         self._control, keeper_end = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            start(keeper_end, self._output)
+            run_keeper(
+                keeper_end, self._output, list(command), variables, environment, str(scratch)
+            )
         keeper_end.close()
         self.keeper = identity(pid)
         """The process that adopts the subject's orphans: the parent of a detached daemon."""
@@ -113,11 +123,12 @@ class Launch:
         deadline = time.monotonic() + seconds
         arrival = select.poll()
         arrival.register(self._control, select.POLLIN)
+        left = seconds
         while not happened() and not self._over and not self.keeper_lost:
-            left = deadline - time.monotonic()
-            if left <= 0 or not arrival.poll(left * 1000):
+            if left < 0 or not arrival.poll(left * 1000):
                 return
             self._take_news()
+            left = deadline - time.monotonic()
 
     def _take_news(self) -> None:
         try:
@@ -203,7 +214,10 @@ class Launch:
         Raises LaunchError if one of them would not die.
         """
         self._ask(b"end")
-        self._wait(lambda: self._over, _END_TIME)
+        deadline = time.monotonic() + _END_TIME
+        while not self._over and not self.keeper_lost and time.monotonic() < deadline:
+            os.kill(self.keeper.pid, signal.SIGCONT)  # our child; its subject may have stopped it
+            self._wait(lambda: self._over, 0.1)
         self._control.close()
         os.close(self._output)
         with suppress(ProcessLookupError, ProcessGone):
@@ -216,7 +230,7 @@ class Launch:
         try:
             death = select.poll()
             death.register(fd, select.POLLIN)
-            if not death.poll(_END_TIME * 1000):
+            if not death.poll(_START_TIME * 1000 if self._over else 0):
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
             os.waitpid(self.keeper.pid, 0)
         finally:
@@ -272,11 +286,7 @@ def launch(
     if scratch is None:
         folder.chmod(0o755)  # the subject may become another user
     native.become_subreaper()  # should the keeper be lost, its orphans come to us
-
-    def start(control: socket.socket, output: int) -> None:
-        run_keeper(control, output, list(command), variables or {}, environment, str(folder))
-
-    subject = Launch(environment, folder, start)
+    subject = Launch(command, environment, variables or {}, folder)
     try:
         yield subject
     finally:

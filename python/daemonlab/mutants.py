@@ -36,6 +36,8 @@ class Mutant:
     """The check meant for it, the first to fail."""
     also: tuple[str, ...]
     """Checks that would fail too if they were reached: one cause has several effects."""
+    maybe: tuple[str, ...]
+    """Checks that see it only when chance has it: those that look at a race."""
     story: str
     """What it does wrong, and where that happened."""
     edits: Mapping[str, tuple[Edit, ...]]
@@ -53,6 +55,7 @@ def load(path: Path) -> Mutant:
         lab=table["lab"],
         killed_by=table["killed_by"],
         also=tuple(table.get("also", ())),
+        maybe=tuple(table.get("maybe", ())),
         story=table["story"],
         edits=edits,
     )

@@ -24,3 +24,14 @@ def close_all_but(keep: set[int]) -> None:
             _check(lib.close_range(first, fd - 1, 0), "close_range()")
         first = fd + 1
     _check(lib.close_range(first, 0xFFFFFFFF, 0), "close_range()")
+
+
+LIBC_SIGNALS = (32, 33)
+"""The two that the C library keeps for itself, and does not let anybody change. They can come
+ignored: posix_spawn(3) of glibc ignores them in its children, thus in all that make(1) starts."""
+
+
+def default_libc_signals() -> None:
+    """Their disposition to the default, past the C library: rt_sigaction(2)."""
+    for number in LIBC_SIGNALS:
+        _check(lib.default_signal(number), f"rt_sigaction({number})")

@@ -32,7 +32,7 @@ def _not_now() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _leave(number: int, frame: object) -> NoReturn:
+def leave(number: int, frame: object) -> NoReturn:
     """Asked to end: tidy up on the way out, and let nobody interrupt that."""
     for asked in _ASKED_TO_END:
         signal.signal(asked, signal.SIG_IGN)
@@ -43,7 +43,7 @@ def _work(job: Callable[[], T], result: int) -> NoReturn:
     try:
         try:
             for asked in _ASKED_TO_END:
-                signal.signal(asked, _leave)
+                signal.signal(asked, leave)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)
             answer: tuple[T | None, BaseException | None] = (job(), None)
         except BaseException as error:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,8 @@ from pathlib import Path
 
 from daemonlab.launch import Launch, launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, alive, snapshot
-from daemonlab.record import Reaction, Record
-from daemonlab.scenarios import Scenario
+from daemonlab.record import Again, File, Reaction, Record
+from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
 START_TIME = 5.0
 """Seconds that a starter is given."""
@@ -28,6 +29,8 @@ _SETTLE_TIME = 1.0
 _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
 _MOST_LOG = 1 << 20
+_OURS = frozenset({"labd.ini", "leaked", "log"})
+"""Files in the folder of a launch that are the laboratory's, or looked at elsewhere."""
 
 Command = Callable[[Path], Sequence[str]]
 """Makes the command line from the path of the configuration file."""
@@ -80,7 +83,7 @@ def _picture(process: Process) -> object:
 def _settled(subject: Launch, before: object, now: object) -> bool:
     """Whether the daemon says so in its log, or else two looks in a row showed the same."""
     events = {event.get("event") for event in _log_events(subject)}
-    return bool(events & {"ready", "failed"}) or (not events and before == now)
+    return "ready" in events or (not events and before == now)
 
 
 def _settle(subject: Launch) -> list[Process]:
@@ -117,6 +120,64 @@ def _quiet(subject: Launch, process: Process, number: int) -> None:
             return
 
 
+def _file(path: Path) -> File | None:
+    with suppress(OSError):
+        status = path.lstat()
+        kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+        kind = kinds.get(stat.S_IFMT(status.st_mode), "other")
+        content = b""
+        if kind == "file":
+            with open(path, "rb", opener=_without_following) as file:
+                content = file.read(4096)
+        elif kind == "link":
+            content = os.fsencode(os.readlink(path))
+        return File(kind, stat.S_IMODE(status.st_mode), status.st_ino, content)
+    return None
+
+
+def _without_following(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _files(scratch: Path) -> dict[str, File]:
+    """What lies in the folder of the launch, without what the laboratory itself put there."""
+    found = {path.name: _file(path) for path in scratch.iterdir()}
+    return {name: file for name, file in found.items() if file and name not in _OURS}
+
+
+def _left(second: Launch, failed: bool) -> list[Process]:
+    """The daemons of a second start. One that failed is given time to be gone: the end of file
+    that lets the starter go comes a moment before the process has ended."""
+    deadline = time.monotonic() + _SETTLE_TIME
+    while (left := second.daemons()) and failed and time.monotonic() < deadline:
+        second.wait_ended(left[0], _LOOK)
+    return left
+
+
+def _again(subject: Launch, daemon: Process) -> Reaction:
+    """Start the same once more, in the same folder. What is started so is ended at once."""
+    began = time.monotonic()
+    with launch(subject.command, subject.environment, subject.variables, subject.scratch) as second:
+        ended = second.wait_starter(START_TIME)
+        left = _left(second, failed=ended is not None and ended.code != 0)
+        again = Again(
+            code=ended.code if ended else None,
+            seconds=ended.time - second.began if ended else START_TIME,
+            output=second.output(),
+            daemon=left[0].pid if left else 0,
+            files=_files(subject.scratch),
+        )
+        return Reaction("again", alive(daemon), seconds=time.monotonic() - began, again=again)
+
+
+def _replace(subject: Launch, daemon: Process) -> Reaction:
+    """Put another daemon's PID file in the place of its own."""
+    other = subject.scratch / "other.pid"
+    other.write_bytes(ANOTHER)
+    other.rename(subject.scratch / PIDFILE)
+    return Reaction("replace", alive(daemon))
+
+
 def _reaction(
     subject: Launch, process: Process, action: str, began: float, seconds: float
 ) -> Reaction:
@@ -138,10 +199,15 @@ def _storm(subject: Launch, process: Process) -> None:
 def act(subject: Launch, process: Process, action: str) -> Reaction:
     """Do one thing to the daemon and see what it does.
 
-    "logout" ends the session it was started from and hangs up its terminal; "storm" sends many
+    "logout" ends the session it was started from and hangs up its terminal; "again" starts the
+    same once more; "replace" puts another's PID file in the place of its own; "storm" sends many
     SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
     row, each sent when the one before has been taken, and it is expected to end.
     """
+    if action == "again":
+        return _again(subject, process)
+    if action == "replace":
+        return _replace(subject, process)
     began = time.monotonic()
     with suppress(ProcessGone):
         if action == "logout":
@@ -166,7 +232,7 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
 def _actions(subject: Launch, daemon: Process, actions: Sequence[str]) -> tuple[Reaction, ...]:
     reactions: list[Reaction] = []
     for action in actions:
-        if reactions and not reactions[-1].alive:
+        if reactions and not reactions[-1].alive and action != "again":
             break
         reactions.append(act(subject, daemon, action))
     return tuple(reactions)
@@ -226,6 +292,14 @@ def _snapshots(processes: Sequence[Process]) -> dict[Process, Snapshot]:
     return found
 
 
+def _copied(command: Sequence[str], copies: int) -> tuple[str, ...]:
+    """The command, or a shell that starts it so many times at once and waits for all."""
+    if copies == 1:
+        return tuple(command)
+    script = f'i=0; while [ $i -lt {copies} ]; do "$@" & i=$((i + 1)); done; wait'
+    return ("/bin/sh", "-c", script, "sh", *command)
+
+
 def perform(
     command: Command,
     scenario: Scenario,
@@ -236,12 +310,15 @@ def perform(
     scratch = Path(tempfile.mkdtemp(prefix="daemonlab-"))
     scratch.chmod(0o755)
     try:
-        line = tuple(command(_write_configuration(scenario, scratch)))
+        if scenario.prepare is not None:
+            scenario.prepare(scratch)
+        line = _copied(command(_write_configuration(scenario, scratch)), scenario.copies)
         with launch(line, scenario.environment, variables, scratch) as subject:
             if scenario.killed_early:
                 _kill_early(subject, start_time)
             ended = subject.wait_starter(start_time)
             seen = _snapshots(_settle(subject))
+            files = _files(scratch)
             daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
             reactions = _actions(subject, daemon, scenario.actions) if daemon else ()
             return Record(
@@ -262,6 +339,8 @@ def perform(
                 reactions=reactions,
                 output=subject.output(),
                 log=_read_log(scratch / "log"),
+                files=files,
+                files_after=_files(scratch),
                 trouble=_trouble(subject),
             )
     finally:

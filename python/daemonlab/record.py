@@ -1,5 +1,6 @@
 """What one launch of one subject showed: pure data, the source of every fact."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daemonlab.environment import Environment
@@ -19,7 +20,36 @@ class Reaction:
     signal: int | None = None
     """The signal that ended it, when one did."""
     seconds: float = 0.0
-    """From the first signal to its end, or to the deadline."""
+    """From the first signal to its end, or to the deadline; of "again", to the starter's end."""
+    again: "Again | None" = None
+    """What a second start did, where the action was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A second start, with the same command line and configuration as the first."""
+
+    code: int | None
+    """Exit code of the second starter; None if it did not exit in time."""
+    seconds: float
+    output: bytes
+    daemon: int
+    """The number of the daemon that it left; 0 for none."""
+    files: Mapping[str, "File"]
+    """The folder of the launch, while the second daemon, if any, was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file in the folder of the launch."""
+
+    kind: str
+    """file, directory, link, fifo, or other."""
+    mode: int
+    """Permission bits."""
+    inode: int
+    content: bytes
+    """Its first 4096 bytes; of a link, where it leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +85,10 @@ class Record:
     """What came over the terminal, or over descriptors 1 and 2."""
     log: bytes
     """What the daemon wrote to the log it was given; empty if it was given none."""
+    files: Mapping[str, File]
+    """The folder of the launch once the daemon had settled, by name."""
+    files_after: Mapping[str, File]
+    """The same after all that was done to the daemon."""
     trouble: str
     """Why the launch was cut short ("more than 256 processes", …), else empty."""
 

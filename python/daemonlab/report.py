@@ -21,6 +21,8 @@ from daemonlab.text import printable
 
 _MOST_LINES = 12
 """Lines of a program's own output that are shown; the rest is counted."""
+_MOST_COLUMNS = 400
+"""Characters of such a line that are shown."""
 _SIGNS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "dim")}
 
 
@@ -54,9 +56,16 @@ def table(results: Sequence[Result]) -> Table:
     return grid
 
 
-def _shown_output(text: str) -> str:
-    lines = [printable(line) for line in text.splitlines()]
-    shown = lines[:_MOST_LINES]
+def _shown_line(text: str) -> str:
+    if len(text) > _MOST_COLUMNS:
+        text = f"{text[:_MOST_COLUMNS]}… and {len(text) - _MOST_COLUMNS} more characters"
+    return printable(text)
+
+
+def shown_output(text: str) -> str:
+    """What a program or a compiler printed: escaped, and no more of it than one wants to read."""
+    lines = text.splitlines()
+    shown = [_shown_line(line) for line in lines[:_MOST_LINES]]
     if len(lines) > _MOST_LINES:
         shown.append(f"… and {len(lines) - _MOST_LINES} more lines")
     return "\n".join(shown)
@@ -76,7 +85,7 @@ def explain(result: Result, outcome: Outcome) -> Table:
     grid.add_column(overflow="fold")
     grid.add_row("observed", Text(printable(verdict.observed), style="bold red"))
     if verdict.evidence and verdict.evidence != verdict.observed:
-        grid.add_row("", Text(_shown_output(verdict.evidence)))
+        grid.add_row("", Text(shown_output(verdict.evidence)))
     grid.add_row("expected", verdict.expected)
     grid.add_row("why", check.why)
     grid.add_row("read", f"{check.man}\n{_chapter(check.section)}")
@@ -85,7 +94,7 @@ def explain(result: Result, outcome: Outcome) -> Table:
         grid.add_row("mend", files)
     said = show(result.facts[outcome.scenario]["output"].value)
     if said != "none" and said not in verdict.evidence:
-        grid.add_row("it printed", Text(_shown_output(said)))
+        grid.add_row("it printed", Text(shown_output(said)))
     return grid
 
 
@@ -106,7 +115,7 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
                 console.print(f"  {len(failing) - 1} more after that; begin with this one.")
         if result.subject.warnings:
             console.print(f"\n[bold]{_title(result)}: the compiler warns[/]")
-            console.print(Padding(Text(_shown_output(result.subject.warnings)), (0, 0, 0, 2)))
+            console.print(Padding(Text(shown_output(result.subject.warnings)), (0, 0, 0, 2)))
 
 
 def print_begin(console: Console, lab: Lab) -> None:

@@ -1,7 +1,9 @@
 """Which launches a lab looks at: an environment, settings of the daemon, and what is done to it."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, Environment
 
@@ -21,13 +23,49 @@ class Scenario:
     """Keys of the configuration; {scratch} stands for the folder of the launch."""
     actions: tuple[str, ...] = ()
     """In this order, each on a daemon that has settled: see perform.act."""
+    prepare: Callable[[Path], None] | None = None
+    """Puts something into the folder of the launch before the daemon is started."""
+    copies: int = 1
+    """How many times the command is started at once, by one shell that waits for all of them."""
     any_program: bool = False
     """The subject need not be a labd: it is given no configuration."""
     killed_early: bool = False
     """The daemon is killed as soon as it logs that it is starting, before it can be ready."""
 
 
+PIDFILE = "labd.pid"
+VICTIM = "victim"
+"""A file that is not the daemon's, where its PID file leads in the scenario "link"."""
+ANOTHER = b"another daemon's\n"
+"""What the PID file holds when another daemon has taken its place."""
+COPIES = 8
+"""How many daemons of the scenario "race" start at once."""
+
 _LOG = {"log": "{scratch}/log"}
+_PIDFILE = {**_LOG, "pidfile": "{scratch}/" + PIDFILE}
+
+
+def _stale(scratch: Path) -> None:
+    (scratch / PIDFILE).write_bytes(b"1\n")  # PID 1 lives, but is no labd: a recycled number
+
+
+def _garbage(scratch: Path) -> None:
+    (scratch / PIDFILE).write_bytes(b"\xff\x1b[2J not a number\0\n" * 100)
+
+
+def _link(scratch: Path) -> None:
+    (scratch / VICTIM).write_bytes(ANOTHER)
+    (scratch / PIDFILE).symlink_to(VICTIM)
+
+
+def _fifo(scratch: Path) -> None:
+    os.mkfifo(scratch / PIDFILE)
+
+
+def _shared(scratch: Path) -> None:
+    (scratch / "shared").mkdir()
+    (scratch / "shared").chmod(0o777)
+
 
 LABS: Mapping[int, tuple[Scenario, ...]] = {
     1: (
@@ -48,6 +86,17 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("hostile", HOSTILE, _LOG, ("HUP", "INT")),
         Scenario("bare", BARE, _LOG, ("TERM",)),
         Scenario("draining", FRIENDLY, {**_LOG, "drain": "60"}, ("TERM TERM",)),
+    ),
+    4: (
+        Scenario("friendly", FRIENDLY, _PIDFILE, ("again", "TERM")),
+        Scenario("stale", HOSTILE, _PIDFILE, ("KILL", "again"), prepare=_stale),
+        Scenario("garbage", BARE, _PIDFILE, ("replace", "TERM"), prepare=_garbage),
+        Scenario("link", FRIENDLY, _PIDFILE, prepare=_link),
+        Scenario("fifo", FRIENDLY, _PIDFILE, prepare=_fifo),
+        Scenario(
+            "shared", FRIENDLY, {**_LOG, "pidfile": "{scratch}/shared/labd.pid"}, prepare=_shared
+        ),
+        Scenario("race", FRIENDLY, _PIDFILE, copies=COPIES),
     ),
 }
 

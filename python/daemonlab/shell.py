@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from daemonlab.environment import Environment
-from daemonlab.native import close_all_but
+from daemonlab.native import close_all_but, default_libc_signals
 
 CANNOT_RUN = 127
 """Exit status of a starter whose program could not be executed, as a shell's: see errno in news."""
@@ -49,6 +49,7 @@ def default_signals() -> None:
     """Undo what Python did to its own dispositions, so that no child inherits it."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
+    default_libc_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

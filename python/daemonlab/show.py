@@ -13,6 +13,7 @@ from daemonlab.facts import facts_of, signal_names
 from daemonlab.observe import Maybe, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
 from daemonlab.record import Record
+from daemonlab.report import shown_output
 from daemonlab.text import printable
 
 _OF_ANY_DAEMON = (
@@ -99,4 +100,4 @@ def print_any(console: Console, record: Record) -> None:
         console.print(f"[bold]✗ {info.title}[/]: {info.why} [dim]{info.man}[/]")
     if said := str(facts["output"].value):
         console.print("\n[bold]It printed[/]")
-        console.print(Text(printable(said).replace("\\n", "\n")))
+        console.print(Text(shown_output(said)))

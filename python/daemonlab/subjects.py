@@ -60,9 +60,12 @@ def _run(command: Sequence[str], what: str) -> str:
     ) as process:
         try:
             output, _ = process.communicate(timeout=_BUILD_TIME)
-        except subprocess.TimeoutExpired:
+        except BaseException as problem:
             os.killpg(process.pid, signal.SIGKILL)
-            raise BuildError(f"{what} took more than {_BUILD_TIME} s, and was ended") from None
+            if isinstance(problem, subprocess.TimeoutExpired):
+                text = f"{what} took more than {_BUILD_TIME} s, and was ended"
+                raise BuildError(text) from None
+            raise
     text = output.decode(errors="backslashreplace")
     if len(text) > _MOST_OUTPUT:
         text = text[:_MOST_OUTPUT] + f"\n… {len(text) - _MOST_OUTPUT} more characters"
@@ -72,6 +75,10 @@ def _run(command: Sequence[str], what: str) -> str:
 
 
 def _make(build: Path, *settings: str) -> str:
+    compiler = os.environ.get("CC", "cc").split() or ["cc"]
+    for tool, package in (("make", "make"), (compiler[0], "gcc")):
+        if shutil.which(tool) is None:
+            raise BuildError(f"{tool}: no such program; the package is called {package}")
     return _run(
         ("make", "--silent", "--no-print-directory", "-C", str(C), f"BUILD={build}", *settings),
         "the compiler",
@@ -82,7 +89,9 @@ def _contents(overlay: Sequence[Path]) -> str:
     """A short name for what the overlay holds. Times of change say too little: a file that is put
     back is older than what was made from its successor."""
     digest = hashlib.sha256()
-    for file in sorted(file for folder in overlay for file in folder.glob("*.[ch]")):
+    for file in sorted(
+        file for folder in overlay for file in folder.glob("*.[ch]") if file.is_file()
+    ):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
@@ -125,7 +134,11 @@ def python_program(overlay: bool = False) -> tuple[str, ...]:
 def started(lab: Lab) -> tuple[Path, ...]:
     """The skeletons of a lab that the student has begun to fill in."""
     files = (lab.skeleton("c"), lab.skeleton("py"))
-    return tuple(file for file in files if not skeleton.pristine(LABS, file))
+    return tuple(file for file in files if _not_a_file(file) or not skeleton.pristine(LABS, file))
+
+
+def _not_a_file(path: Path) -> bool:
+    return path.exists() and not path.is_file()
 
 
 def mine(labs: Sequence[Lab], suffix: str) -> Subject:
@@ -134,6 +147,8 @@ def mine(labs: Sequence[Lab], suffix: str) -> Subject:
     Raises BuildError.
     """
     files = tuple(lab.skeleton(suffix) for lab in labs)
+    for file in filter(_not_a_file, files):
+        raise BuildError(f"{file.relative_to(ROOT)} is no regular file")
     name = "-".join(f"{lab.number:02}" for lab in labs)
     if suffix == "c":
         program, warnings = build_c([lab.folder for lab in labs], f"mine/{name}")

@@ -18,6 +18,7 @@ from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
 from labd.log import Log, log_close, log_event, log_open
+from labd.pidfile import Pidfile, pidfile_acquire, pidfile_release
 from labd.signals import signals_next, signals_open, signals_reset
 
 LAST_LAB = 13
@@ -30,6 +31,7 @@ class Labd:
     options: argparse.Namespace
     config: Config
     log: Log = field(default_factory=Log)
+    pidfile: Pidfile = field(default_factory=Pidfile)
     verdict: int = -1
     """Write end of the pipe to the starter; -1: nobody waits."""
     signals: int = -1
@@ -71,6 +73,24 @@ def _stop_log(labd: Labd) -> None:
     log_close(labd.log)
 
 
+def _start_pidfile(labd: Labd) -> None:
+    if not labd.config.pidfile:
+        return
+    labd.pidfile = pidfile_acquire(labd.config.pidfile)
+    if labd.pidfile.stale:
+        log_event(
+            labd.log,
+            "warning",
+            "stale_pidfile",
+            path=labd.config.pidfile,
+            held=labd.pidfile.stale,
+        )
+
+
+def _stop_pidfile(labd: Labd) -> None:
+    pidfile_release(labd.pidfile)
+
+
 def _start_signals(labd: Labd) -> None:
     labd.signals = signals_open()
 
@@ -81,29 +101,37 @@ def _stop_signals(labd: Labd) -> None:
     labd.signals = -1
 
 
-def _poll(labd: Labd, milliseconds: int | None) -> bool:
+def _now_milliseconds() -> int:
+    return time.monotonic_ns() // 1_000_000  # the wall clock may jump
+
+
+def _wait_for_signal(labd: Labd, until: int | None = None) -> int:
+    """Before lab 3 there is nothing to wait for: a signal's default action ends us."""
+    left = None if until is None else max(0, until - _now_milliseconds())
     waiting = select.poll()
     if labd.signals >= 0:
         waiting.register(labd.signals, select.POLLIN)
     with failing("poll()"):
-        return bool(waiting.poll(milliseconds))
+        waiting.poll(left)
+    return 0 if labd.signals < 0 else signals_next(labd.signals)
 
 
 def _start_work(labd: Labd) -> None:
     """What a real daemon does before it can serve: load, connect, check. Ours only waits, but
     as it must be done: a SIGTERM meanwhile ends it at once."""
+    until = _now_milliseconds() + labd.config.warmup
     log_event(labd.log, "info", "starting")
-    if not _poll(labd, labd.config.warmup):
-        return
-    number = signals_next(labd.signals)
-    if number in (signal.SIGTERM, signal.SIGINT):
-        raise Failure(f"stopped by {signal.Signals(number).name} while starting")
+    while _now_milliseconds() < until:
+        number = _wait_for_signal(labd, until)
+        if number in (signal.SIGTERM, signal.SIGINT):
+            raise Failure(f"stopped by {signal.Signals(number).name} while starting")
 
 
 def _start_ready(labd: Labd) -> None:
     log_event(labd.log, "info", "ready")
-    detach_report(labd.verdict)
-    labd.verdict = -1
+    if labd.verdict >= 0:  # in the foreground nobody waits
+        detach_report(labd.verdict)
+        labd.verdict = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +155,10 @@ STEPS = (
     Step("detach_settle", 1, False, _start_detach_settle),
     Step("descriptors_null", 2, False, _start_descriptors_null),
     Step("log_open", 0, True, _start_log, _stop_log),
+    Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
     Step("signals_open", 3, True, _start_signals, _stop_signals),
     Step("work", 0, True, _start_work),
-    Step("ready", 1, False, _start_ready),
+    Step("ready", 1, True, _start_ready),
 )
 
 
@@ -152,17 +181,6 @@ def _stop(labd: Labd, done: list[Step]) -> None:
 
 
 # --- the loop ---
-
-
-def _now_milliseconds() -> int:
-    return time.monotonic_ns() // 1_000_000  # the wall clock may jump
-
-
-def _wait_for_signal(labd: Labd, until: int | None = None) -> int:
-    """Before lab 3 there is nothing to wait for: a signal's default action ends us."""
-    left = None if until is None else max(0, until - _now_milliseconds())
-    _poll(labd, left)
-    return 0 if labd.signals < 0 else signals_next(labd.signals)
 
 
 def _drain(labd: Labd) -> None:

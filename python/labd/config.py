@@ -7,6 +7,7 @@ absolute, because a daemon changes its directory.
     directory  /         where the daemon goes: chdir(2)
     umask      022       octal: umask(2)
     log        (none)    file that gets one JSON object a line
+    pidfile    (none)    file that holds our number, and our lock
     warmup     0         seconds of work before the daemon is ready
     drain      0         seconds of work left to do after SIGTERM
 """
@@ -29,6 +30,7 @@ class Config:
 
     directory: str = "/"
     log: str = ""
+    pidfile: str = ""
     umask: int = 0o022
     warmup: int = 0
     """Milliseconds."""
@@ -60,6 +62,7 @@ def _read_seconds(value: str) -> int:
 _READERS: dict[str, Any] = {
     "directory": _read_path,
     "log": _read_path,
+    "pidfile": _read_path,
     "umask": _read_umask,
     "warmup": _read_seconds,
     "drain": _read_seconds,
@@ -70,7 +73,7 @@ def _read_key(section: str, key: str, value: str) -> Any:
     if section != "labd":
         raise ValueError("a key of the section [labd]")
     if key not in _READERS:
-        raise ValueError("one of the keys directory, log, umask, warmup, drain")
+        raise ValueError("one of the keys directory, log, pidfile, umask, warmup, drain")
     return _READERS[key](value)
 
 

@@ -29,7 +29,7 @@ def _read_verdict(fd: int) -> bytes:
 
 def _starter_waits(middle: int, fd: int) -> None:
     # The middle process ends at once. With SIGCHLD ignored the kernel has reaped it already
-    # and answers ECHILD: waitpid(2), "Linux notes".
+    # and answers ECHILD: waitpid(2), NOTES.
     with suppress(ChildProcessError):
         os.waitpid(middle, 0)
     verdict = _read_verdict(fd) or bytes([EXIT_FAILED]) + b"the daemon died before it was ready"

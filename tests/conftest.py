@@ -1,0 +1,57 @@
+"""For all tests: a witness that nothing is left behind, and a student's copy of the house."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from daemonlab import native
+from daemonlab.observe import children
+from student import Copy, copy_house
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; not in `make quick`")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go, here and in the programs that we start: a folder of our own."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def nothing_left(temporary: Path) -> Iterator[None]:
+    """The test leaves no process and no temporary file, at the moment it ends.
+
+    We are a child subreaper: whatever outlives its parent becomes our child, however it forked.
+    """
+    native.become_subreaper()
+    before = set(children(os.getpid()))
+    yield
+    left = [
+        (child.pid, Path(f"/proc/{child.pid}/stat").read_text(errors="replace"))
+        for child in children(os.getpid())
+        if child not in before
+    ]
+    assert not left, "processes are left"
+    assert not list(temporary.glob("daemonlab-*")), "folders are left"
+
+
+@pytest.fixture(scope="session")
+def pristine_house(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy of the house that nobody changes."""
+    return copy_house(tmp_path_factory.mktemp("pristine") / "house")
+
+
+@pytest.fixture
+def house(pristine_house: Copy, tmp_path: Path, nothing_left: None) -> Copy:
+    """A student's copy of the house, with nothing begun."""
+    shutil.copytree(pristine_house.root, tmp_path / "house")
+    return Copy(tmp_path / "house")

@@ -1,0 +1,92 @@
+"""A student's copy of the house: what stands in labs/ is theirs, and may be broken or hostile."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemonlab import course, subjects
+from daemonlab.house import ROOT
+
+LIMIT = 20
+"""Seconds that any lab may take, whatever the student's module does."""
+
+SUFFIXES = {"c": "c", "python": "py"}
+"""By language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one command of the laboratory did."""
+
+    code: int
+    output: str
+    errors: str
+    seconds: float
+
+    @property
+    def words(self) -> str:
+        """The output with lines folded by the table or the terminal put together again."""
+        return " ".join((self.output + self.errors).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The copy, and what a student does there."""
+
+    root: Path
+
+    def reference(self, module: str, language: str) -> Path:
+        """The source that the skeleton was made from."""
+        folder = self.root / ("c/src" if language == "c" else "python/labd")
+        return folder / f"{module}.{SUFFIXES[language]}"
+
+    def skeleton(self, lab: int, language: str) -> Path:
+        """The file in which the student works."""
+        path = course.lab(lab).skeleton(SUFFIXES[language])
+        return self.root / path.relative_to(ROOT)
+
+    def fill_in(self, lab: int, language: str) -> Path:
+        """Do the lab as the reference does; returns the file."""
+        path = self.skeleton(lab, language)
+        path.write_bytes(self.reference(path.stem, language).read_bytes())
+        return path
+
+    def daemonlab(
+        self, *arguments: str, variables: Mapping[str, str] | None = None, limit: float = LIMIT
+    ) -> Run:
+        """Run the command line of the copy. Fails when it takes longer than limit seconds."""
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "daemonlab.cli", *arguments],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root / "python"), **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=limit,
+        )
+        seconds = time.monotonic() - began
+        return Run(done.returncode, done.stdout, done.stderr, seconds)
+
+
+def copy_house(to: Path) -> Copy:
+    """Copy what a lab needs, with the reference as it was built and nobody's work in labs/."""
+    subjects.reference()
+    nothing = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("c", "python", "labs", "docs", "build/c"):
+        shutil.copytree(ROOT / name, to / name, ignore=nothing)
+    copy = Copy(to)
+    subprocess.run(
+        [sys.executable, "-m", "daemonlab.cli", "skeletons", "--force"],
+        cwd=to,
+        env={**os.environ, "PYTHONPATH": str(to / "python")},
+        check=True,
+        capture_output=True,
+    )
+    return copy

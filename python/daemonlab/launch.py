@@ -179,6 +179,7 @@ class Launch:
 
     def output(self) -> bytes:
         """What the subject has printed so far, at most keeper.MOST_OUTPUT bytes."""
+        self._wait(lambda: False, 0)  # take the news that came before it
         return os.pread(self._output, os.fstat(self._output).st_size, 0)
 
     # --- acting ---

@@ -136,6 +136,16 @@ def _become_starter(
         os._exit(CANNOT_RUN)
 
 
+def _status(child: int) -> int:
+    """Wait for a child's end, and leave it to be reaped: were we killed here, the keeper does that,
+    and learns the status that we could not tell. As wait(2) gives it."""
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    if ended.si_code == os.CLD_EXITED:
+        return ended.si_status << 8
+    return ended.si_status | (0x80 if ended.si_code == os.CLD_DUMPED else 0)
+
+
 def run_shell(
     command: Sequence[str],
     variables: Mapping[str, str],
@@ -158,8 +168,8 @@ def run_shell(
     os.close(failure_end)
     if reason := os.read(failure, 32):
         _tell(stage.news, news="not executed", errno=int(reason))
-    _, status = os.waitpid(starter, 0)
-    _tell(stage.news, news="ended", pid=starter, status=status, time=time.monotonic())
+    _tell(stage.news, news="ended", pid=starter, status=_status(starter), time=time.monotonic())
+    os.waitpid(starter, 0)
     # A shell with job control would take the terminal back now. This one does not: the terminal
     # may be closed at any moment, and this is the worst, when a daemon that has not left the
     # starter's group is still in the foreground and gets the SIGHUP.

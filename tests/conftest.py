@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from daemonlab import native
 from daemonlab.observe import children
-from student import Copy, copy_house
+from student import Copy, copy_house, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,7 +51,8 @@ def pristine_house(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 @pytest.fixture
-def house(pristine_house: Copy, tmp_path: Path, nothing_left: None) -> Copy:
-    """A student's copy of the house, with nothing begun."""
+def house(pristine_house: Copy, tmp_path: Path, nothing_left: None) -> Iterator[Copy]:
+    """A student's copy of the house, with nothing begun. No process of it outlives the test."""
     shutil.copytree(pristine_house.root, tmp_path / "house")
-    return Copy(tmp_path / "house")
+    yield Copy(tmp_path / "house")
+    assert not running(tmp_path), "processes are left"

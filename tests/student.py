@@ -1,11 +1,14 @@
 """A student's copy of the house: what stands in labs/ is theirs, and may be broken or hostile."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +59,24 @@ class Copy:
         path.write_bytes(self.reference(path.stem, language).read_bytes())
         return path
 
+    def hostile(self, lab: int, language: str, function: str, code: str, top: str = "") -> Path:
+        """Do the lab as the reference does, but function first runs code; returns the file.
+
+        The names in code are those of the language; top stands before the module.
+        """
+        path = self.fill_in(lab, language)
+        source = path.read_text()
+        if language == "c":
+            head = re.search(rf"(?m)^int {function}\([^)]*\) {{\n", source)
+            assert head is not None, f"{function} is not found in {path}"
+            source = source[: head.end()] + code + source[head.end() :]
+        else:
+            body = textwrap.indent(textwrap.dedent(code).strip(), "    ")
+            source += f"\n\n_as_it_was = {function}\n\n\ndef {function}(*those):\n{body}\n"
+            source += "    return _as_it_was(*those)\n"
+        path.write_text(f"{top}\n{source}")
+        return path
+
     def daemonlab(
         self, *arguments: str, variables: Mapping[str, str] | None = None, limit: float = LIMIT
     ) -> Run:
@@ -73,6 +94,20 @@ class Copy:
         )
         seconds = time.monotonic() - began
         return Run(done.returncode, done.stdout, done.stderr, seconds)
+
+
+def running(below: Path) -> list[str]:
+    """The processes, ourselves apart, that have a path below a folder in their command line, their
+    program or their variables. A zombie has none of the three."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            traces = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            with suppress(OSError):  # a thread of the kernel has no program
+                traces += os.fsencode(os.readlink(process / "exe"))
+            if os.fsencode(below) in traces and int(process.name) != os.getpid():
+                found.append((process / "stat").read_text(errors="replace"))
+    return found
 
 
 def copy_house(to: Path) -> Copy:

@@ -133,7 +133,7 @@ def directory(facts: Facts) -> Verdict:
     """It has left the directory that it was started in."""
     expected = "/, or a directory of its own choice"
     if facts["directory_kept"].value is None:
-        return _equals(facts, "directory", None, expected)
+        return Verdict(None, facts["directory_kept"].evidence, expected)
     kept = facts["directory_kept"].value
     where = "where it was started" if kept else show(facts["directory"].value)
     return Verdict(not kept, where, expected, facts["directory"].evidence)
@@ -231,9 +231,10 @@ def mask(facts: Facts) -> Verdict:
     given = facts["signals_given"].value
     deaf = set(given[1] if isinstance(given, tuple) else ()) & _names(facts, "blocked")
     deaf -= _names(facts, "signalfd")
-    return _judge(
-        facts, "blocked", lambda found: not deaf, "blocks nothing but what its signalfd takes"
-    )
+    expected = "blocks nothing but what its signalfd takes"
+    if deaf and facts["signalfd"].value is None:  # its descriptors may not be read
+        return Verdict(None, facts["signalfd"].evidence, expected)
+    return _judge(facts, "blocked", lambda found: not deaf, expected)
 
 
 def _survives(facts: Facts, *signals: str) -> Verdict:
@@ -313,7 +314,12 @@ def mode(facts: Facts) -> Verdict:
 @_check("lock")
 def lock(facts: Facts) -> Verdict:
     """The daemon itself holds a lock on the file."""
-    return _judge(facts, "pidfile_lock", bool, "a lock on the PID file, held by the daemon")
+    return _judge(
+        facts,
+        "pidfile_lock",
+        lambda found: isinstance(found, tuple) and bool(found),  # else the file is missing
+        "a lock on the PID file, held by the daemon",
+    )
 
 
 @_check("refuses")

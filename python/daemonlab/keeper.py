@@ -160,7 +160,9 @@ class _Keeper:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return True
-                event = "shell ended" if pid == self.shell else "ended"
+                event = "ended"
+                if pid == self.shell:
+                    event, self.shell = "shell ended", 0
                 self.tell(news=event, pid=pid, status=status, time=time.monotonic())
         return False
 
@@ -180,13 +182,19 @@ class _Keeper:
         """SIGKILL to each child and to its whole group, which is one step that no fork(2) can slip
         through. What they leave behind is ours the moment they die: the next round takes it.
 
-        A child that we have not reaped keeps its number and that of its group, so this can hit
-        nobody else. And the groups are the subject's alone: the stand-in began a session of its
-        own before it forked, and a process joins no group of another session, setpgid(2).
+        The starter is hit at once, not when the stand-in has died, which may take long: among a
+        thousand processes that fork, it waits for its turn.
+
+        A child that nobody has reaped keeps its number and that of its group, so this can hit
+        nobody else: we reap in reap() alone, and the stand-in does not reap the starter. And the
+        groups are the subject's alone: the stand-in began a session of its own before it forked,
+        and a process joins no group of another session, setpgid(2).
         """
-        for child in _children(os.getpid()):
+        hit = {os.getpgrp()}
+        for child in _children(os.getpid()) + (_children(self.shell) if self.shell else []):
             with suppress(ProcessLookupError, PermissionError):
-                if (group := os.getpgid(child)) != os.getpgrp():
+                if (group := os.getpgid(child)) not in hit:
+                    hit.add(group)
                     os.killpg(group, signal.SIGKILL)
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(child, signal.SIGKILL)
@@ -202,6 +210,9 @@ class _Keeper:
         if abandoned and os.path.basename(self.scratch).startswith(SCRATCH):
             shutil.rmtree(self.scratch, ignore_errors=True)
         self.tell(news="over")
+        with suppress(OSError):  # there may be much that the laboratory has not read yet
+            self.control.settimeout(_PATIENCE)
+            self.control.sendall(self.outbox)
         os._exit(0)
 
     def request(self) -> bytes:

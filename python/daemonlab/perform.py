@@ -255,14 +255,15 @@ def _starting(subject: Launch) -> Process | None:
     return None
 
 
-def _kill_early(subject: Launch, seconds: float) -> None:
-    """Kill the daemon as soon as it is starting."""
+def _kill_early(subject: Launch, seconds: float) -> bool:
+    """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not subject.wait_starter(_LOOK):
         if daemon := _starting(subject):
             with suppress(ProcessGone):
                 subject.send(daemon, signal.SIGKILL)
-            return
+            return True
+    return False
 
 
 def _daemon(
@@ -314,9 +315,8 @@ def perform(
             scenario.prepare(scratch)
         line = _copied(command(_write_configuration(scenario, scratch)), scenario.copies)
         with launch(line, scenario.environment, variables, scratch) as subject:
-            if scenario.killed_early:
-                _kill_early(subject, start_time)
-            ended = subject.wait_starter(start_time)
+            waited = scenario.killed_early and not _kill_early(subject, start_time)
+            ended = subject.wait_starter(0 if waited else start_time)
             seen = _snapshots(_settle(subject))
             files = _files(scratch)
             daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)

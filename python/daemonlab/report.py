@@ -99,8 +99,9 @@ def explain(result: Result, outcome: Outcome) -> Table:
 
 
 def print_results(console: Console, results: Sequence[Result]) -> None:
-    """The table, then the first failing check of each subject."""
-    console.print(table(results))
+    """The table, then the first failing check of each subject; nothing of no results."""
+    if results:
+        console.print(table(results))
     for result in results:
         failing = [outcome for outcome in result.outcomes if outcome.passed is False]
         if failing:

@@ -137,8 +137,11 @@ def _become_starter(
 
 
 def _status(child: int) -> int:
-    """Wait for a child's end, and leave it to be reaped: were we killed here, the keeper does that,
-    and learns the status that we could not tell. As wait(2) gives it."""
+    """Wait for a child's end, and tell it as wait(2) would; but leave the child to the keeper.
+
+    Not reaped, it keeps its number, and nobody else is hit by what is meant for it. And were we
+    killed now, the keeper would learn the status that we could not tell.
+    """
     ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     assert ended is not None
     if ended.si_code == os.CLD_EXITED:
@@ -169,7 +172,6 @@ def run_shell(
     if reason := os.read(failure, 32):
         _tell(stage.news, news="not executed", errno=int(reason))
     _tell(stage.news, news="ended", pid=starter, status=_status(starter), time=time.monotonic())
-    os.waitpid(starter, 0)
     # A shell with job control would take the terminal back now. This one does not: the terminal
     # may be closed at any moment, and this is the worst, when a daemon that has not left the
     # starter's group is still in the foreground and gets the SIGHUP.

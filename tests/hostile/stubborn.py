@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 LIFE = 30
 
@@ -36,7 +37,8 @@ def child(act, *arguments) -> int:
 def orphan(act, *arguments) -> None:
     """Fork twice, the parent ends: the process belongs to the reaper."""
     middle = child(lambda: child(act, *arguments))
-    os.waitpid(middle, 0)
+    with suppress(ChildProcessError):  # SIGCHLD may have come ignored: waitpid(2)
+        os.waitpid(middle, 0)
 
 
 def deafen() -> None:
@@ -199,4 +201,5 @@ def wait_for(count: int, act=lambda: None) -> None:
 
 if __name__ == "__main__":
     signal.alarm(LIFE)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else nobody could be waited for
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -30,15 +30,27 @@ def asleep(
 
 
 def _executed(subject: Launch) -> bool:
-    return bool(subject.starter) and snapshot(subject.starter).comm == "sleep"
+    """Whether it runs and has come to rest: in the middle of an execve(2) its name is the new one,
+    but its variables are not there yet."""
+    if not subject.starter:
+        return False
+    seen = snapshot(subject.starter, {"command"})
+    return seen.state == "S" and seen.command == ("sleep", "60")
 
 
 @contextmanager
 def hostile(environment: Environment, name: str, *arguments: str) -> Iterator[Launch]:
     """Launch a program of tests/hostile; yields it when it is "ready"."""
     with launch(python(name, *arguments), environment) as subject:
-        until(lambda: b"ready" in subject.output() or subject.keeper_lost)
+        until(lambda: said_ready(subject))
         yield subject
+
+
+def said_ready(subject: Launch) -> bool:
+    """Whether it said so, or has lost us our keeper. Fails when its starter has ended."""
+    ended = subject.wait_starter(0)
+    assert ended is None or subject.keeper_lost, (ended, subject.output())
+    return b"ready" in subject.output() or subject.keeper_lost
 
 
 def living(processes: list[Process]) -> list[Process]:

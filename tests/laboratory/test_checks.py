@@ -1,0 +1,345 @@
+"""Each check passes on the facts of a good daemon, fails on those of a bad one, and says nothing
+about what could not be looked at; a lab's description that is wrong names its file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from daemonlab import course
+from daemonlab.checks import CHECKS, show
+from daemonlab.course import CheckInfo, CourseError
+from daemonlab.facts import Fact, Facts, documentation
+from daemonlab.house import LABS
+from daemonlab.judge import judge, judge_all
+from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE
+
+GOOD: dict[str, object] = {
+    "environment": "friendly",
+    "trouble": "",
+    "starter_status": 0,
+    "starter_seconds": 0.5,
+    "output": "",
+    "processes": 1,
+    "parent": "reaper",
+    "session": "own",
+    "session_leader": False,
+    "terminal": "none",
+    "umask": "022",
+    "umask_given": "002",
+    "directory": "/",
+    "directory_kept": False,
+    "stdin": "/dev/null r",
+    "stdout": "/dev/null w",
+    "stderr": "/dev/null w",
+    "inherited": (),
+    "kept_over_exec": (),
+    "ignored": ("PIPE", "TSTP", "TTIN", "TTOU"),
+    "blocked": ("HUP", "INT", "TERM", "CHLD"),
+    "caught": (),
+    "signalfd": ("HUP", "INT", "TERM", "CHLD"),
+    "signals_given": (("HUP", "PIPE"), ("TERM", "USR1")),
+    "log_events": ("starting", "ready", "reload"),
+    "pidfile": "its own",
+    "pidfile_mode": "644",
+    "pidfile_lock": ("FLOCK",),
+    "pidfile_after": "no file",
+    "victim": "no file",
+    "again": (3, False),
+    "again_names": True,
+    "again_seconds": 0.01,
+    "again_pidfile": "its own",
+    "at_logout": "runs on",
+    "at_TERM": "exit 0",
+    "at_INT": "exit 0",
+    "at_HUP": "runs on",
+    "at_KILL": "killed by SIGKILL",
+    "at_replace": "runs on",
+    "at_storm": "runs on",
+    "at_TERM_TERM": "exit 1",
+}
+"""Every fact of a daemon as it should be: of the friendly environment, where that counts."""
+
+TOLD = f"labd: chdir(/tmp/{NOWHERE}): No such file or directory"
+REFUSED = "labd: labd.pid: it is a symbolic link"
+LATE = "labd: already running\n" * (COPIES - 1)
+NO_DAEMON = {"starter_status": 1, "processes": 0, "parent": None}
+FAILED = {**NO_DAEMON, "output": TOLD}
+REFUSES = {**NO_DAEMON, "output": REFUSED}
+KILLED = {"again": (0, True), "again_pidfile": "the second's"}
+KEPT = {"pidfile_after": ANOTHER.decode()}
+
+PASSES: dict[str, dict[str, object]] = {
+    "verdict": FAILED,
+    "death": FAILED,
+    "killed": KILLED,
+    "refused-forms": REFUSES,
+    "race": {"output": LATE},
+    "foreign": KEPT,
+}
+"""What is to be otherwise than in GOOD for a check to pass: for most of them nothing."""
+
+FAILS: list[tuple[str, dict[str, object], str]] = [
+    ("starts", {"starter_status": "running"}, "does not return"),
+    ("starts", {"starter_status": "not executed"}, "could not be executed"),
+    ("starts", {"starter_status": 7}, "ended with 7"),
+    ("starts", {"starter_status": "SIGSEGV"}, "ended with SIGSEGV"),
+    ("starts", {"parent": None}, "no daemon"),
+    ("starts", {"trouble": "it killed the keeper"}, "it killed the keeper"),
+    ("parent", {"parent": "starter"}, "starter"),
+    ("session", {"session": "shell's"}, "shell's"),
+    ("leader", {"session_leader": True}, "yes"),
+    ("terminal", {"terminal": "/dev/pts/3"}, "/dev/pts/3"),
+    ("logout", {"at_logout": "killed by SIGHUP"}, "SIGHUP"),
+    ("umask", {"umask": "002"}, "002"),
+    ("directory", {"directory": "/tmp/daemonlab-1", "directory_kept": True}, "where it was"),
+    ("ready", {"starter_seconds": 0.01}, "10 ms"),
+    ("ready", {"starter_seconds": None}, "does not return"),
+    ("verdict", {**FAILED, "starter_status": 0}, "exit 0"),
+    ("verdict", {**FAILED, "output": ""}, "does not say why"),
+    ("verdict", {**FAILED, "processes": 1}, "1 process left"),
+    ("verdict", {**FAILED, "starter_status": "running"}, "does not return"),
+    ("death", {**FAILED, "starter_status": 0}, "exit 0"),
+    ("death", {**FAILED, "output": ""}, "says nothing"),
+    ("death", {**FAILED, "starter_status": "running"}, "does not return"),
+    ("standard", {"stdin": "/dev/null w"}, "stdin: /dev/null w"),
+    ("standard", {"stdout": "/dev/pts/3 rw"}, "stdout: /dev/pts/3"),
+    ("standard", {"stderr": "closed"}, "stderr: closed"),
+    ("inherited", {"inherited": (7, 300)}, "7 300"),
+    ("cloexec", {"kept_over_exec": (3,)}, "3"),
+    ("dispositions", {"ignored": ("HUP", "PIPE")}, "HUP"),
+    ("mask", {"blocked": ("TERM", "USR1")}, "USR1"),
+    ("mask", {"blocked": ("TERM",), "signalfd": ()}, "TERM"),
+    ("stop-signals", {"ignored": ("TSTP", "TTIN")}, "TTOU at default"),
+    ("sigpipe", {"ignored": ()}, "PIPE at default"),
+    ("term", {"at_TERM": "killed by SIGTERM"}, "SIGTERM"),
+    ("term", {"at_TERM": "runs on"}, "runs on"),
+    ("int", {"at_INT": "exit 130"}, "exit 130"),
+    ("hup", {"at_HUP": "killed by SIGHUP"}, "SIGHUP"),
+    ("hup", {"log_events": ("starting", None, "ready")}, "no reload"),
+    ("storm", {"at_storm": "killed by SIGHUP"}, "SIGHUP"),
+    ("second", {"at_TERM_TERM": "exit 0"}, "exit 0"),
+    ("content", {"pidfile": "12 \n"}, "12"),
+    ("content", {"pidfile": "no file"}, "no file"),
+    ("mode", {"pidfile_mode": "666"}, "666"),
+    ("lock", {"pidfile_lock": ()}, "none"),
+    ("lock", {"pidfile_lock": "no file"}, "no file"),
+    ("refuses", {"again": (0, True)}, ""),
+    ("refuses", {"again": (1, False)}, ""),
+    ("refuses", {"again_names": False}, "not named"),
+    ("refuses", {"again_seconds": 4.5}, "only after 4.5 s"),
+    ("refuses", {"again_pidfile": "no file"}, "does not name the first"),
+    ("killed", {**KILLED, "again": (3, False)}, ""),
+    ("killed", {**KILLED, "again_pidfile": "1\n"}, "names another"),
+    ("refused-forms", {**REFUSES, "starter_status": 0}, "exit 0"),
+    ("refused-forms", {**REFUSES, "starter_status": "running"}, "does not return"),
+    ("refused-forms", {**REFUSES, "output": "labd: no"}, "file not named"),
+    ("refused-forms", {**REFUSES, "processes": 1}, "a daemon runs"),
+    ("refused-forms", {**REFUSES, "victim": "its own"}, "written through"),
+    ("race", {"output": LATE, "processes": 2}, "2 running"),
+    ("race", {"output": "labd: already running"}, "1 refused"),
+    ("removed", {"pidfile_after": "its own"}, "its own"),
+    ("foreign", {"pidfile_after": "no file"}, "no file"),
+]
+
+ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "refused-forms", "race"}
+"""They are about the starter, of which something is always known."""
+
+
+def facts(**otherwise: object) -> Facts:
+    """The facts of a good daemon, but for some."""
+    assert otherwise.keys() <= GOOD.keys(), "misspelt"
+    return {name: Fact(value, f"read {name}") for name, value in {**GOOD, **otherwise}.items()}
+
+
+# --- the checks
+
+
+def test_the_tables_are_whole() -> None:
+    """Every fact is in GOOD, every check in FAILS: none goes untested."""
+    assert GOOD.keys() == documentation().keys()
+    assert {name for name, _, _ in FAILS} == CHECKS.keys()
+    assert {*PASSES, *ALWAYS_JUDGE} <= CHECKS.keys()
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+def test_passes(name: str) -> None:
+    """It passes on a daemon as it should be, and says what it saw and what it expected."""
+    found = CHECKS[name](facts(**PASSES.get(name, {})))
+    assert found.passed is True, found
+    assert found.observed and found.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "otherwise", "says"),
+    FAILS,
+    ids=[f"{name}-{n}" for n, (name, _, _) in enumerate(FAILS)],
+)
+def test_fails(name: str, otherwise: dict[str, object], says: str) -> None:
+    """It fails on one that differs in a single thing, and shows that thing."""
+    found = CHECKS[name](facts(**otherwise))
+    assert found.passed is False, found
+    assert says in found.observed and found.observed and found.expected
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+def test_nothing_known(name: str) -> None:
+    """Where nothing could be read it is neither passed nor failed: no daemon, no permission."""
+    found = CHECKS[name]({fact: Fact(None, "not permitted") for fact in GOOD})
+    assert found.passed is (False if name in ALWAYS_JUDGE else None), found
+
+
+@pytest.mark.parametrize(
+    ("name", "unknown"),
+    [
+        ("directory", {"directory_kept": None}),
+        ("mask", {"signalfd": None}),
+        ("standard", {"stdin": None}),
+        ("lock", {"pidfile_lock": None}),
+        ("stop-signals", {"ignored": None}),
+        ("dispositions", {"ignored": None}),
+        ("removed", {"at_TERM": None}),
+        ("foreign", {"at_TERM": None, **KEPT}),
+    ],
+)
+def test_partly_known(name: str, unknown: dict[str, object]) -> None:
+    """One unknown fact that the verdict hangs on is enough; its evidence tells why."""
+    found = CHECKS[name](facts(**unknown))
+    assert found.passed is None, found
+    missing = next(fact for fact, value in unknown.items() if value is None)
+    assert f"read {missing}" in found.observed
+
+
+@pytest.mark.parametrize(
+    ("name", "otherwise"),
+    [
+        ("sigpipe", {"ignored": (), "caught": ("PIPE",)}),
+        ("stop-signals", {"ignored": (), "caught": ("TSTP", "TTIN"), "blocked": ("TTOU",)}),
+        ("mask", {"blocked": (), "signalfd": None}),
+        ("mask", {"blocked": ("WINCH",), "signalfd": ()}),
+        ("dispositions", {"ignored": ("PIPE", "USR1")}),
+        ("standard", {"stdin": "/dev/null rw", "stdout": "/dev/null rw"}),
+        ("umask", {"umask": "077"}),
+        ("ready", {"starter_seconds": 3.0}),
+    ],
+)
+def test_another_way_is_as_good(name: str, otherwise: dict[str, object]) -> None:
+    """Negative control: who reaches the same by other means passes."""
+    assert CHECKS[name](facts(**otherwise)).passed is True
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(True, "yes"), (False, "no"), (None, "unknown"), ((), "none"), ((3, 4), "3 4"), ("", "")],
+)
+def test_show(value: object, shown: str) -> None:
+    """A value is shown in words that a reader knows."""
+    assert show(value) == shown
+
+
+# --- several scenarios, and what comes after what
+
+
+def info(name: str, *scenarios: str, after: str = "") -> CheckInfo:
+    """A check as a lab describes it."""
+    return CheckInfo(name, f"the {name}", 1, scenarios or ("one",), after, "", "", "01-x.md#x")
+
+
+def test_first_scenario_that_fails_is_told() -> None:
+    """A check passes when it does in each of its scenarios; the first that differs is told."""
+    scenarios = {"one": facts(), "two": facts(terminal="tty1"), "three": facts(terminal="tty2")}
+    outcome = judge(info("terminal", "one", "two", "three"), scenarios)
+    assert (outcome.passed, outcome.scenario, outcome.verdict.observed) == (False, "two", "tty1")
+    outcome = judge(info("terminal", "one"), scenarios)
+    assert (outcome.passed, outcome.scenario) == (True, "one")
+
+
+def test_what_comes_after_a_failure_is_not_reached() -> None:
+    """One cause is one failure: `after` holds back what depends on it, and what depends on that."""
+    checks = [
+        info("session"),
+        info("leader", after="session"),
+        info("terminal", after="leader"),
+        info("umask"),
+    ]
+    bad = {"one": facts(session="shell's", session_leader=True, terminal="tty1")}
+    outcomes = judge_all(checks, bad)
+    assert [outcome.passed for outcome in outcomes] == [False, None, None, True]
+    assert "the session" in outcomes[1].verdict.observed
+    assert "the leader" in outcomes[2].verdict.observed
+    assert all(outcome.passed for outcome in judge_all(checks, {"one": facts()}))
+
+
+def test_what_comes_after_the_unknown_is_not_reached() -> None:
+    """What depends on a check that could not judge is not reached either."""
+    outcomes = judge_all(
+        [info("session"), info("leader", after="session")], {"one": facts(session=None)}
+    )
+    assert [outcome.passed for outcome in outcomes] == [None, None]
+
+
+# --- the description of a lab
+
+GOOD_LAB = (LABS / "01-detach" / "lab.toml").read_text(encoding="utf-8")
+
+
+def write_lab(folder: Path, text: str) -> Path:
+    """A lab 1 with this description."""
+    path = folder / "01-detach" / "lab.toml"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text.replace("title = ", "titel = ", 1), "the key 'title' is missing"),
+        (lambda text: text.replace("points = ", "point = ", 1), "the key 'points' is missing"),
+        (lambda text: text.replace('"parent"', '"parrent"', 1), 'check "parrent"'),
+        (lambda text: text.replace('"bare"', '"bear"', 1), "unknown scenarios ['bear']"),
+        (lambda text: text + "\n= 3\n", "line"),
+        (lambda text: "", "the key 'check' is missing"),
+    ],
+    ids=["no title", "no points", "unknown check", "unknown scenario", "no TOML", "empty"],
+)
+def test_wrong_description(change: Callable[[str], str], says: str, tmp_path: Path) -> None:
+    """A description that is wrong is refused; file and mistake are named."""
+    path = write_lab(tmp_path, change(GOOD_LAB))
+    with pytest.raises(CourseError) as caught:
+        course._read(path.parent)
+    assert str(path) in str(caught.value) and says in str(caught.value)
+
+
+def test_missing_description(tmp_path: Path) -> None:
+    """So is one that is not there."""
+    with pytest.raises(CourseError, match=r"01-detach/lab\.toml: .*No such file"):
+        course._read(tmp_path / "01-detach")
+
+
+def test_description_as_it_is(tmp_path: Path) -> None:
+    """Negative control: the same without a mistake is read, whole."""
+    lab = course._read(write_lab(tmp_path, GOOD_LAB).parent)
+    assert (lab.number, lab.module, lab.points) == (1, "detach", 18)
+    assert lab.skeleton("py") == tmp_path / "01-detach" / "detach.py"
+    assert {check.after for check in lab.checks} - {""} <= {check.id for check in lab.checks}
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (0, "there is no lab 0; there are labs 1"),
+        (14, "there is no lab 14"),
+        (-1, "there is no lab -1"),
+        (9, "lab 9 is not there yet; there are labs 1"),
+    ],
+)
+def test_no_such_lab(
+    number: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lab that is still to come is told from one that never will."""
+    write_lab(tmp_path, GOOD_LAB)
+    monkeypatch.setattr(course, "LABS", tmp_path)
+    with pytest.raises(CourseError) as caught:
+        course.lab(number)
+    assert says in str(caught.value)
+    assert course.lab(1).module == "detach"

@@ -1,0 +1,272 @@
+"""The command line does what its help says: exit codes, words, data, and nothing left behind."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemonlab import course
+from daemonlab.checks import CHECKS
+from daemonlab.facts import documentation
+from observed import sleeping
+from student import Copy, Run
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+LIMIT = 60
+"""Seconds for any command: reached only when something is broken."""
+NOBODY = str(2**31 - 1)
+"""No process has this number: the kernel's greatest is 2^22, proc_sys_kernel(5)."""
+
+
+def daemonlab(*arguments: str, **variables: str) -> Run:
+    """Run the command line as a program of its own, with its output in a pipe."""
+    done = subprocess.run(
+        [sys.executable, "-m", "daemonlab.cli", *arguments],
+        env={**{k: v for k, v in os.environ.items() if k != "COLUMNS"}, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    return Run(done.returncode, done.stdout, done.stderr, 0)
+
+
+def plain(run: Run, columns: int = 80) -> None:
+    """What is no terminal gets lines that fit one, and nothing that one would obey."""
+    assert all(len(line.rstrip()) <= columns for line in run.output.splitlines()), run.output
+    assert all(c.isprintable() or c == "\n" for c in run.output + run.errors), run
+
+
+# --- help and usage
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("command", ["", "lab", "mine", "observe", "run", "skeletons"])
+def test_help(command: str, option: str) -> None:
+    """Each command explains itself and does nothing else."""
+    run = daemonlab(*filter(None, [command]), option)
+    assert run.code == 0 and run.errors == "", run
+    assert run.output.startswith("Usage: ") and f" {command} ".strip() in run.output
+    assert "Options:" in run.output
+    plain(run, 100)
+
+
+def test_version() -> None:
+    """It tells its version."""
+    run = daemonlab("--version")
+    assert run.code == 0 and re.search(r"\d+\.\d+\.\d+", run.output), run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["lab", "99"], "there is no lab 99"),
+        (["lab", "0"], "there is no lab 0"),
+        (["lab", "one"], "'one' is not a valid integer"),
+        (["lab"], "Missing argument 'NUMBER'"),
+        (["observe"], "Missing argument 'PID...'"),
+        (["observe", "init"], "'init' is not a valid integer"),
+        (["run"], "Missing argument 'COMMAND...'"),
+        (["run", "no-such-program"], "no-such-program: no such program"),
+        (["run", "./no-such-program"], "no-such-program: no such program"),
+        (["run", "--environment", "kind", "--", "true"], "'kind' is not one of"),
+        (["run", "--wait", "0", "--", "true"], "0"),
+        (["dance"], "No such command 'dance'"),
+    ],
+    ids=" ".join,
+)
+def test_usage(arguments: list[str], says: str) -> None:
+    """What cannot be asked for ends with 2, and standard error says why."""
+    run = daemonlab(*arguments)
+    assert (run.code, run.output) == (2, ""), run
+    assert says in run.errors and "Traceback" not in run.errors
+    plain(run)
+
+
+def test_lab_that_is_still_to_come() -> None:
+    """A lab that is planned is told from one that never will be."""
+    if 9 in {lab.number for lab in course.labs()}:
+        pytest.skip("lab 9 is there")
+    run = daemonlab("lab", "9")
+    assert run.code == 2 and "lab 9 is not there yet" in run.errors, run
+
+
+# --- observe
+
+
+def test_observe() -> None:
+    """A process is shown: who it is, where it stands, what it holds."""
+    with sleeping() as pid:
+        run = daemonlab("observe", str(pid))
+    assert run.code == 0 and run.errors == "", run
+    assert f"{pid} sh" in run.output
+    assert re.search(rf"parent +{os.getpid()}\b", run.output)
+    assert re.search(r"(?m)^0 .*pipe:", run.output)
+    plain(run)
+
+
+def test_observe_nobody() -> None:
+    """A process that is not there ends with 1; those that are there are shown all the same."""
+    run = daemonlab("observe", NOBODY)
+    assert (run.code, run.output) == (1, "") and f"{NOBODY}: " in run.errors, run
+    assert "Traceback" not in run.errors
+    with sleeping() as pid:
+        run = daemonlab("observe", NOBODY, str(pid))
+    assert run.code == 1 and f"{pid} sh" in run.output and NOBODY in run.errors, run
+
+
+def test_observe_as_json() -> None:
+    """The snapshot as data has everything that the text has."""
+    with sleeping() as pid:
+        run = daemonlab("observe", "--json", str(pid))
+    assert run.code == 0, run
+    seen = json.loads(run.output)
+    assert seen["process"]["pid"] == pid and seen["ppid"] == os.getpid()
+    assert seen["comm"] == "sh" and seen["state"] == "S"
+    assert [fd["number"] for fd in seen["descriptors"]][:2] == [0, 1]
+    plain(run, 100_000)
+
+
+# --- run
+
+SESSION = "setsid sleep 60 &"
+
+
+def row(run: Run, title: str) -> str:
+    """The line of a table that begins so."""
+    return next(line for line in run.output.splitlines() if line.startswith(title))
+
+
+def test_run() -> None:
+    """The example of the help: a session leader, told as such. The fixture saw that it is gone."""
+    run = daemonlab("run", "--environment", "friendly", "--", "sh", "-c", SESSION)
+    assert run.code == 0 and run.errors == "", run
+    assert "✗ yes" in row(run, "session leader")
+    assert "✓ reaper" in row(run, "parent")
+    assert "✗ killed by SIGTERM" in row(run, "on SIGTERM")
+    assert re.search(r"(?m)^process \d+ sleep$", run.output)
+    plain(run)
+
+
+@pytest.mark.parametrize("environment", ["friendly", "hostile", "bare"])
+def test_run_in_each_environment(environment: str) -> None:
+    """In each environment a command is found and run. The bare one has no PATH: the default's."""
+    run = daemonlab("run", "--environment", environment, "--", "/bin/sh", "-c", "exit 3")
+    assert run.code == 0 and "the starter ended with 3" in run.words, run
+    plain(run)
+
+
+def test_run_in_the_foreground() -> None:
+    """A service that stays in the foreground is looked at when its time to return is over."""
+    run = daemonlab("run", "--environment", "friendly", "--wait", "0.2", "--", "sleep", "60")
+    assert run.code == 0 and "does not return" in run.words, run
+    assert re.search(r"(?m)^process \d+ sleep$", run.output)
+
+
+def test_run_as_json() -> None:
+    """What was observed as data; options after -- are the command's."""
+    run = daemonlab("run", "--json", "--environment", "friendly", "--", "sh", "-c", SESSION)
+    assert run.code == 0, run
+    record = json.loads(run.output)
+    assert record["command"] == ["sh", "-c", SESSION]
+    assert record["starter_code"] == 0
+    assert record["daemon"]["session"] == record["daemon"]["process"]["pid"]
+    assert [reaction["action"] for reaction in record["reactions"]] == ["logout", "TERM"]
+    assert not Path(record["scratch"]).exists()
+
+
+def test_run_what_prints_escapes() -> None:
+    """What a command prints cannot act on the reader's terminal."""
+    script = r"printf '\033[2J\007\302\233red\r\n'"
+    run = daemonlab("run", "--environment", "friendly", "--", "sh", "-c", script)
+    assert run.code == 0 and r"\x1b[2J\x07" in run.output, run
+    plain(run)
+
+
+def test_run_by_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is that from where we stand, though the command is started elsewhere."""
+    (tmp_path / "it").write_text("#!/bin/sh\nexit 5\n")
+    (tmp_path / "it").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    run = daemonlab("run", "--environment", "friendly", "./it")
+    assert run.code == 0 and "the starter ended with 5" in run.words, run
+
+
+# --- lab and mine
+
+
+def test_lab(house: Copy) -> None:
+    """The reference and its port pass, side by side, at the width that was asked for."""
+    for columns in (80, 120):
+        run = house.daemonlab("lab", "1", variables={"COLUMNS": str(columns)}, limit=LIMIT)
+        assert run.code == 0 and run.errors == "", run
+        assert "✗" not in run.output and run.words.count("18 of 18") == 2
+        plain(run, columns)
+        assert max(map(len, run.output.splitlines())) > columns * 0.8
+
+
+def test_lab_as_json(house: Copy) -> None:
+    """The results as data, under names that do not change."""
+    run = house.daemonlab("lab", "1", "--json", limit=LIMIT)
+    assert run.code == 0 and run.errors == "", run
+    data: dict[str, Any] = json.loads(run.output)
+    assert set(data) == {"results", "broken"} and data["broken"] == []
+    assert [result["subject"] for result in data["results"]] == ["c", "python"]
+    for result in data["results"]:
+        assert set(result) == {"lab", "subject", "points", "of", "passed", "checks", "facts"}
+        assert (result["lab"], result["points"], result["of"]) == (1, 18, 18)
+        assert result["passed"] is True
+        assert set(result["facts"]["friendly"]) == set(documentation())
+        for check in result["checks"]:
+            names = {"id", "points", "passed", "scenario", "observed", "expected", "evidence"}
+            assert set(check) == names and check["id"] in CHECKS
+
+
+def test_lab_as_json_with_a_broken_module(house: Copy) -> None:
+    """What does not compile is told as data too; the exit code is 1 and the JSON still whole."""
+    house.skeleton(1, "c").write_text("int nothing(\n")
+    run = house.daemonlab("lab", "1", "--json", limit=LIMIT)
+    data = json.loads(run.output)
+    assert run.code == 1 and len(data["results"]) == 2, run
+    assert "labs/01-detach/detach.c does not compile" in data["broken"][0]
+
+
+def test_mine(house: Copy) -> None:
+    """Every lab with the modules of one's own; who has none is told how to begin."""
+    run = house.daemonlab("mine", limit=LIMIT)
+    assert run.code == 0 and "You have not begun" in run.words, run
+    house.fill_in(2, "c")
+    house.fill_in(3, "python")
+    run = house.daemonlab("mine", limit=LIMIT)
+    assert run.code == 0 and "✗" not in run.output, run
+    assert run.words.count("yours (C)") == run.words.count("yours (Python)") >= 4
+    plain(run)
+    house.skeleton(4, "c").write_text("int nothing(\n")
+    run = house.daemonlab("mine", limit=LIMIT)
+    assert run.code == 1 and "labs/04-pidfile/pidfile.c does not compile" in run.words, run
+    assert "yours (Python)" in run.words
+
+
+# --- skeletons
+
+
+def test_skeletons(house: Copy) -> None:
+    """They are derived; who has begun is not overwritten but by force; stale ones are named."""
+    assert house.daemonlab("skeletons", "--check").code == 0
+    path = house.fill_in(1, "c")
+    done = path.read_bytes()
+    run = house.daemonlab("skeletons")
+    assert run.code == 1 and "labs/01-detach/detach.c" in run.words.replace(" ", ""), run
+    assert "Traceback" not in run.errors and path.read_bytes() == done
+    run = house.daemonlab("skeletons", "--force")
+    assert (run.code, run.output) == (0, "labs/01-detach/detach.c\n"), run
+    assert b"TODO" in path.read_bytes()
+    source = house.reference("detach", "python")
+    source.write_text(source.read_text().replace("def detach_settle(", "def detach_settled("))
+    run = house.daemonlab("skeletons", "--check")
+    assert run.code == 1 and "01-detach/detach.py" in run.output, run

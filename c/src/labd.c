@@ -164,8 +164,8 @@ static const struct step {
     {"detach_settle", 1, false, start_detach_settle, NULL},
     {"descriptors_null", 2, false, start_descriptors_null, NULL},
     {"log_open", 0, true, start_log, stop_log},
-    {"pidfile_acquire", 4, true, start_pidfile, stop_pidfile},
     {"signals_open", 3, true, start_signals, stop_signals},
+    {"pidfile_acquire", 4, true, start_pidfile, stop_pidfile},
     {"work", 0, true, start_work, NULL},
     {"ready", 1, true, start_ready, NULL},
 };

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from daemonlab.launch import Launch, launch
-from daemonlab.observe import Process, ProcessGone, Snapshot, alive, snapshot
+from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, snapshot
 from daemonlab.record import Again, File, Reaction, Record
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
@@ -29,6 +29,8 @@ _SETTLE_TIME = 1.0
 _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
 _MOST_LOG = 1 << 20
+_ENDED = Unknown("the process has ended")
+"""What a snapshot holds for the descriptors of a process that is on its way out."""
 _OURS = frozenset({"labd.ini", "leaked", "log"})
 """Files in the folder of a launch that are the laboratory's, or looked at elsewhere."""
 
@@ -141,7 +143,9 @@ def _without_following(path: str, flags: int) -> int:
 
 def _files(scratch: Path) -> dict[str, File]:
     """What lies in the folder of the launch, without what the laboratory itself put there."""
-    found = {path.name: _file(path) for path in scratch.iterdir()}
+    found = {}
+    with suppress(OSError):  # the subject may have removed it
+        found = {path.name: _file(path) for path in scratch.iterdir()}
     return {name: file for name, file in found.items() if file and name not in _OURS}
 
 
@@ -173,8 +177,10 @@ def _again(subject: Launch, daemon: Process) -> Reaction:
 def _replace(subject: Launch, daemon: Process) -> Reaction:
     """Put another daemon's PID file in the place of its own."""
     other = subject.scratch / "other.pid"
-    other.write_bytes(ANOTHER)
-    other.rename(subject.scratch / PIDFILE)
+    with suppress(OSError):  # the subject may have put anything there
+        with open(other, "xb") as file:
+            file.write(ANOTHER)
+        other.rename(subject.scratch / PIDFILE)
     return Reaction("replace", alive(daemon))
 
 
@@ -288,7 +294,7 @@ def _snapshots(processes: Sequence[Process]) -> dict[Process, Snapshot]:
     for process in processes:
         with suppress(ProcessGone):
             seen = snapshot(process.pid)
-            if seen.process == process:
+            if seen.process == process and seen.descriptors != _ENDED:
                 found[process] = seen
     return found
 

@@ -155,8 +155,8 @@ STEPS = (
     Step("detach_settle", 1, False, _start_detach_settle),
     Step("descriptors_null", 2, False, _start_descriptors_null),
     Step("log_open", 0, True, _start_log, _stop_log),
-    Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
     Step("signals_open", 3, True, _start_signals, _stop_signals),
+    Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
     Step("work", 0, True, _start_work),
     Step("ready", 1, True, _start_ready),
 )

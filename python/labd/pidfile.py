@@ -78,11 +78,8 @@ def _lock(pidfile: Pidfile, path: str) -> None:
             fcntl.flock(pidfile.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = _read_line(pidfile.fd) or "(not written yet)"
-            raise Failure(
-                f"already running with PID {owner}: it holds the lock on {path}",
-                EXIT_ALREADY_RUNNING,
-                errno.EWOULDBLOCK,
-            ) from None
+            text = f"already running with PID {owner}: it holds the lock on {path}"
+            raise Failure(text, EXIT_ALREADY_RUNNING, errno.EWOULDBLOCK) from None
 
 
 def _write_number(pidfile: Pidfile, path: str) -> None:

@@ -25,7 +25,8 @@ STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
 STORM = 100
 """How many times the storm stops, continues and hangs up the daemon."""
-_SETTLE_TIME = 1.0
+_SETTLE_TIME = 2.0
+"""Seconds that a subject is given to come to rest once its starter has returned."""
 _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
 _MOST_LOG = 1 << 20
@@ -82,13 +83,15 @@ def _picture(process: Process) -> object:
     return None
 
 
-def _settled(subject: Launch, before: object, now: object) -> bool:
-    """Whether the daemon says so in its log, or else two looks in a row showed the same."""
-    events = {event.get("event") for event in _log_events(subject)}
-    return "ready" in events or (not events and before == now)
+def _settled(subject: Launch, any_program: bool, before: object, now: object) -> bool:
+    """Whether a labd says so in its log; of any other program, whether two looks in a row showed
+    the same. (A labd that has not come to run yet on a busy machine shows the same, too.)"""
+    if any_program:
+        return before == now
+    return any(event.get("event") == "ready" for event in _log_events(subject))
 
 
-def _settle(subject: Launch) -> list[Process]:
+def _settle(subject: Launch, any_program: bool) -> list[Process]:
     """Look until nothing changes any more: a program may let its starter go too early.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
@@ -98,7 +101,7 @@ def _settle(subject: Launch) -> list[Process]:
     while True:
         processes = subject.processes()
         now = [(process, _picture(process)) for process in processes]
-        if not now or _settled(subject, before, now) or time.monotonic() > deadline:
+        if not now or _settled(subject, any_program, before, now) or time.monotonic() > deadline:
             return processes
         before = now
         time.sleep(_LOOK)
@@ -323,7 +326,7 @@ def perform(
         with launch(line, scenario.environment, variables, scratch) as subject:
             waited = scenario.killed_early and not _kill_early(subject, start_time)
             ended = subject.wait_starter(0 if waited else start_time)
-            seen = _snapshots(_settle(subject))
+            seen = _snapshots(_settle(subject, scenario.any_program))
             files = _files(scratch)
             daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
             reactions = _actions(subject, daemon, scenario.actions) if daemon else ()

@@ -104,7 +104,7 @@ static int spawn(pid_t *pid, const char *name, const char *path) {
     return error;
 }
 
-pid_t children_spawn(
+int children_spawn(
     struct children *children, const char *name, const char *path, struct failure *why) {
     struct child *child = row_of(children, 0);
     pid_t pid;

@@ -65,10 +65,10 @@ int children_open(
  * - gets PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
  *
  * Enters it into the table, with its deadline, and sets the timer.
- * Returns its number, or -errno: -EAGAIN when the table is full, else that of
- * posix_spawn(3), which includes that of execve(2).
+ * Returns its number (a pid_t is an int here), or -errno: -EAGAIN when the table is full, else
+ * that of posix_spawn(3), which includes that of execve(2).
  */
-pid_t children_spawn(
+int children_spawn(
     struct children *children, const char *name, const char *path, struct failure *why);
 
 /*

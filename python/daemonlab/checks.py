@@ -436,10 +436,8 @@ def child_environment(facts: Facts) -> Verdict:
 def stop_children(facts: Facts) -> Verdict:
     """A daemon that stops leaves no job running."""
     expected = "exit 0, and no process left"
-    if facts["at_TERM"].value != "exit 0":
-        observed = show(facts["at_TERM"].value)
-        return Verdict(False, f"at SIGTERM: {observed}", expected, facts["at_TERM"].evidence)
-    return _equals(facts, "left", 0, expected)
+    verdict = _equals(facts, "at_TERM", "exit 0", expected)
+    return _equals(facts, "left", 0, expected) if verdict.passed else verdict
 
 
 def _ends(facts: Facts, expected: tuple[str, ...]) -> Verdict:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
+HINTS = sorted(ROOT.glob("labs/*/hints.toml"))
 ELSEWHERE = {"daemon(7)", "sd_listen_fds(3)", "umount(8)", "bash(1)", "ps(1)"}
 """Pages that packages other than the manual's own bring."""
 
@@ -90,17 +91,22 @@ def test_nothing_is_fetched_from_elsewhere(site: dict[Path, Page]) -> None:
 
 
 def test_sections_of_the_checks(site: dict[Path, Page]) -> None:
-    """A check that fails names a section of a chapter: it is there."""
+    """A check that fails, and its hints, name sections of chapters: they are there."""
     pages = {file.parent.name: page for file, page in site.items() if file.name == "index.html"}
     for lab in sorted(ROOT.glob("labs/*/lab.toml")):
         for check in tomllib.loads(lab.read_text("utf-8"))["check"]:
             chapter, anchor = check["section"].split(".md#")
             assert anchor in pages[chapter].ids, check["section"]
+    for hints in HINTS:
+        for chapter, anchor in re.findall(r"([\w-]+)\.md#([\w-]+)", hints.read_text("utf-8")):
+            assert anchor in pages[chapter].ids, f"{hints}: {chapter}.md#{anchor}"
 
 
 def test_pages_of_the_manual() -> None:
     """`name(N)` is a page that `man N name` finds."""
-    prose = [re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8")) for page in PAGES]
+    prose = [
+        re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8")) for page in (*PAGES, *HINTS)
+    ]
     names = {name for text in prose for name in re.findall(r"\b[a-z_][\w.-]*\([1-8]\w*\)", text)}
     assert names
     if not shutil.which("man") or subprocess.run(["man", "-w", "2", "fork"]).returncode != 0:
@@ -199,7 +205,7 @@ def test_commands_leave_nothing_behind() -> None:
 
 
 ALIKE = """zombie, buffer, session, terminal, promise ready, promise silent, port, lowered, dup,
-exec, closed, deaf, sigpipe ignore, sigpipe, records"""
+exec, closed, deaf, sigpipe ignore, sigpipe, records, eight, eight lock, lost, owners"""
 
 
 @pytest.mark.parametrize("command", re.split(r",\s+", ALIKE))

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
+LABS = sorted(ROOT.glob("labs/*/lab.toml"))
 HINTS = sorted(ROOT.glob("labs/*/hints.toml"))
 ELSEWHERE = {"daemon(7)", "sd_listen_fds(3)", "umount(8)", "bash(1)", "ps(1)"}
 """Pages that packages other than the manual's own bring."""
@@ -93,7 +94,7 @@ def test_nothing_is_fetched_from_elsewhere(site: dict[Path, Page]) -> None:
 def test_sections_of_the_checks(site: dict[Path, Page]) -> None:
     """A check that fails, and its hints, name sections of chapters: they are there."""
     pages = {file.parent.name: page for file, page in site.items() if file.name == "index.html"}
-    for lab in sorted(ROOT.glob("labs/*/lab.toml")):
+    for lab in LABS:
         for check in tomllib.loads(lab.read_text("utf-8"))["check"]:
             chapter, anchor = check["section"].split(".md#")
             assert anchor in pages[chapter].ids, check["section"]
@@ -105,7 +106,7 @@ def test_sections_of_the_checks(site: dict[Path, Page]) -> None:
 def test_pages_of_the_manual() -> None:
     """`name(N)` is a page that `man N name` finds."""
     prose = [
-        re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8")) for page in (*PAGES, *HINTS)
+        re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8")) for page in (*PAGES, *HINTS, *LABS)
     ]
     names = {name for text in prose for name in re.findall(r"\b[a-z_][\w.-]*\([1-8]\w*\)", text)}
     assert names

@@ -13,6 +13,8 @@ from types import ModuleType
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from daemonlab import course
+from daemonlab.facts import documentation
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -34,7 +36,7 @@ def _hook(name: str) -> ModuleType:
     return module
 
 
-source, show = _hook("source"), _hook("show")
+source, show, tables = _hook("source"), _hook("show"), _hook("tables")
 
 
 class Page(HTMLParser):
@@ -106,7 +108,8 @@ def test_sections_of_the_checks(site: dict[Path, Page]) -> None:
 def test_pages_of_the_manual() -> None:
     """`name(N)` is a page that `man N name` finds."""
     prose = [
-        re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8")) for page in (*PAGES, *HINTS, *LABS)
+        re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8"))
+        for page in (*PAGES, *HINTS, *LABS)
     ]
     names = {name for text in prose for name in re.findall(r"\b[a-z_][\w.-]*\([1-8]\w*\)", text)}
     assert names
@@ -122,9 +125,25 @@ def test_pages_of_the_manual() -> None:
 def test_every_directive_was_understood(page: Path) -> None:
     """What looks like a directive of a hook is one."""
     text = page.read_text("utf-8")
-    expanded = source.on_page_markdown(text)
+    expanded = tables.on_page_markdown(source.on_page_markdown(text))
     assert "{{" not in expanded
     assert len(re.findall("```show", text)) == len(re.findall(show._FENCE, text))
+
+
+def test_tables_of_checks_and_facts() -> None:
+    """Each check of each lab has its row, with its points, and so has each fact."""
+    of_labs = re.split("(?m)^## ", tables.checks())[1:]
+    for lab, text in zip(course.labs(), of_labs, strict=True):
+        rows = re.findall(r"(?m)^\| \[.*?\| `([\w-]+)` \| (\d) \|", text)
+        assert rows == [(check.id, str(check.points)) for check in lab.checks]
+    assert re.findall(r"(?m)^\| `(\w+)` \| \w", tables.facts()) == list(documentation())
+
+
+def test_a_fact_without_a_meaning_fails_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables cannot have holes."""
+    monkeypatch.setattr(tables, "documentation", lambda: {"colour": ""})
+    with pytest.raises(tables.PluginError, match="colour"):
+        tables.on_page_markdown("{{ facts }}")
 
 
 REFERENCE = {

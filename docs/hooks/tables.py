@@ -28,39 +28,42 @@ def _table(head: str, rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _pages(text: str) -> str:
+    return _PAGE.sub(r"`\1`", text)
+
+
 def _meaning(name: str, text: str | None) -> str:
     if not text:
         raise PluginError(f"{name}: it has no docstring to show")
-    return _PAGE.sub(r"`\1`", " ".join(text.split()))
+    return _pages(" ".join(text.split()))
 
 
 def _check_row(check: CheckInfo) -> list[str]:
     return [
-        f"[{check.title}](../{check.section})",
-        f"`{check.id}`",
+        f"[{check.title}](../{check.section})<br>`{check.id}`",
         str(check.points),
-        _meaning(check.id, CHECKS[check.id].__doc__),
-        check.why,
-        _PAGE.sub(r"`\1`", check.man),
-        ", ".join(check.scenarios),
+        f"{_meaning(check.id, CHECKS[check.id].__doc__)}<br>*{check.why}*",
+        f"{_pages(check.man)}<br>{', '.join(check.scenarios)}",
     ]
+
+
+def _done_to_it(scenario: Scenario) -> str:
+    if scenario.killed_early:
+        return "killed while it starts"
+    if scenario.copies > 1:
+        return f"{scenario.copies} started at once"
+    return ", ".join(scenario.actions) or "nothing"
 
 
 def _scenario_row(scenario: Scenario) -> list[str]:
     settings = [f"`{key} = {value}`" for key, value in scenario.settings.items()]
-    actions = [action.replace("_", " ") for action in scenario.actions]
-    return [
-        scenario.name,
-        scenario.environment.name,
-        ", ".join(settings),
-        ", ".join(actions) or "nothing",
-    ]
+    name, environment = scenario.name, scenario.environment.name
+    return [name, environment, "<br>".join(settings), _done_to_it(scenario)]
 
 
 def _lab(lab: Lab) -> str:
-    checks = _table(
-        "check | id | points | passes when | why | manual | scenarios", map(_check_row, lab.checks)
-    )
+    head = "check | points | passes when, and why it matters | manual, scenarios"
+    checks = _table(head, map(_check_row, lab.checks))
     scenarios = _table(
         "scenario | environment | configuration | then", map(_scenario_row, LABS[lab.number])
     )

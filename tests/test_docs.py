@@ -121,7 +121,7 @@ def test_every_directive_was_understood(page: Path) -> None:
 
 
 REFERENCE = {
-    "subject.md#configuration": ("c/src/config.c", r'strcmp\(key, "(\w+)"\)'),
+    "configuration.md#keys": ("c/src/config.c", r'(?m)^    \{"(\w+)", read_'),
     "subject.md#exit-codes": ("c/src/failure.h", r"(?m)^    EXIT_\w+ = (\d+)"),
     "log.md#events": ("c/src/labd.c", r'log_event\([^,]+, "\w+", "(\w+)"'),
 }

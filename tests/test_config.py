@@ -265,27 +265,34 @@ def test_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
         assert os.listdir(tmp_path) == ["labd.ini"]
 
 
+_GOOD = st.permutations([b"directory = /", b"log=/x", b"umask = 022", b"warmup = .5", b"", b"# x"])
 _KEY = st.sampled_from([b"directory", b"log", b"pidfile", b"umask", b"warmup", b"drain", b"x"])
 _VALUE = st.one_of(
     st.sampled_from([b"/", b"/x", b"/x/", b"x", b"022", b"888", b"0.5", b"1.", b".", b"86401"]),
-    st.binary(max_size=12),
+    st.binary(max_size=8).map(b"/".__add__),
+    st.binary(max_size=8),
 )
 _BLANKS = st.sampled_from([b"", b" ", b"\t", b"  ", b"\xa0", b"\x0b"])
 _LINE = st.one_of(
-    st.tuples(_KEY, _BLANKS, st.sampled_from([b"=", b":", b"=="]), _BLANKS, _VALUE).map(b"".join),
     st.tuples(_KEY, st.just(b" = "), _VALUE).map(b"".join),
-    st.tuples(_BLANKS, st.sampled_from([b"[labd]", b"#", b";", b"[x]", b""]), _BLANKS).map(
-        b"".join
-    ),
+    st.tuples(_KEY, _BLANKS, st.sampled_from([b"=", b":", b"=="]), _BLANKS, _VALUE).map(b"".join),
+    st.tuples(_BLANKS, st.sampled_from([b"[labd]", b"#", b";", b"[x]"]), _BLANKS).map(b"".join),
     st.binary(max_size=12),
 )
-_TEXT = st.tuples(
-    st.sampled_from([b"", b"[labd]\n", b"[labd]\n", b"[labd]\n", b"\xef\xbb\xbf[labd]\n"]),
-    st.lists(_LINE, max_size=5).map(b"\n".join),
-).map(b"".join)
 
 
-@given(text=_TEXT)
+@st.composite
+def _files(draw: st.DrawFn) -> bytes:
+    """A good file, with a line put into it or a byte changed, or not."""
+    lines = [b"[labd]", *draw(_GOOD)]
+    for line in draw(st.lists(_LINE, max_size=2)):
+        lines.insert(draw(st.integers(0, len(lines))), line)
+    text = b"\n".join(lines)
+    place = draw(st.integers(0, 4 * len(text)))
+    return text[:place] + draw(st.binary(max_size=1)) + text[place + 1 :]
+
+
+@given(text=_files())
 @settings(max_examples=60, derandomize=True, deadline=None)
 def test_any_file(text: bytes) -> None:
     """Whatever the file holds: both accept it, or both refuse it with the same words."""

@@ -26,13 +26,17 @@ GOOD: dict[str, object] = {
     "terminal": "none",
     "umask": "022",
     "umask_given": "002",
+    "umask_chosen": "022",
     "directory": "/",
+    "directory_chosen": "/",
     "directory_kept": False,
     "stdin": "/dev/null r",
     "stdout": "/dev/null w",
     "stderr": "/dev/null w",
     "inherited": (),
     "kept_over_exec": (),
+    "pipes": (),
+    "filtered": True,
     "ignored": ("PIPE", "TSTP", "TTIN", "TTOU"),
     "blocked": ("HUP", "INT", "TERM", "CHLD"),
     "caught": (),
@@ -44,6 +48,7 @@ GOOD: dict[str, object] = {
     "pidfile_lock": ("FLOCK",),
     "pidfile_after": "no file",
     "victim": "no file",
+    "overtaken": 2,
     "again": (3, False),
     "again_names": True,
     "again_seconds": 0.01,
@@ -56,6 +61,7 @@ GOOD: dict[str, object] = {
     "at_replace": "runs on",
     "at_storm": "runs on",
     "at_TERM_TERM": "exit 1",
+    "at_loss": "exit 1",
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -91,7 +97,15 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("terminal", {"terminal": "/dev/pts/3"}, "/dev/pts/3"),
     ("logout", {"at_logout": "killed by SIGHUP"}, "SIGHUP"),
     ("umask", {"umask": "002"}, "002"),
+    ("umask", {"umask": "000"}, "000"),
+    ("umask", {"umask": "022", "umask_chosen": "027"}, "022"),
+    ("umask", {"umask": "002", "umask_chosen": None}, "002"),
     ("directory", {"directory": "/tmp/daemonlab-1", "directory_kept": True}, "where it was"),
+    ("directory", {"directory": "/", "directory_chosen": "/srv"}, "/"),
+    ("directory", {"directory_chosen": None, "directory_kept": True}, "where it was"),
+    ("pipe", {"pipes": ("r",)}, "r"),
+    ("abandoned", {"at_loss": "killed by SIGPIPE"}, "SIGPIPE"),
+    ("abandoned", {"at_loss": "runs on"}, "runs on"),
     ("ready", {"starter_seconds": 0.01}, "10 ms"),
     ("ready", {"starter_seconds": None}, "does not return"),
     ("verdict", {**FAILED, "starter_status": 0}, "exit 0"),
@@ -106,6 +120,8 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("standard", {"stderr": "closed"}, "stderr: closed"),
     ("inherited", {"inherited": (7, 300)}, "7 300"),
     ("cloexec", {"kept_over_exec": (3,)}, "3"),
+    ("fallback", {"inherited": (7, 300)}, "7 300"),
+    ("fallback", {**NO_DAEMON, "filtered": None}, "ended with 1"),
     ("dispositions", {"ignored": ("HUP", "PIPE")}, "HUP"),
     ("mask", {"blocked": ("TERM", "USR1")}, "USR1"),
     ("mask", {"blocked": ("TERM",), "signalfd": ()}, "TERM"),
@@ -137,11 +153,13 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("refused-forms", {**REFUSES, "victim": "its own"}, "written through"),
     ("race", {"output": LATE, "processes": 2}, "2 running"),
     ("race", {"output": "labd: already running"}, "1 refused"),
+    ("overtaken", {"pidfile_lock": ()}, "gone"),
+    ("overtaken", {"pidfile_lock": "no file"}, "gone"),
     ("removed", {"pidfile_after": "its own"}, "its own"),
     ("foreign", {"pidfile_after": "no file"}, "no file"),
 ]
 
-ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "refused-forms", "race"}
+ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "fallback", "refused-forms", "race"}
 """They are about the starter, of which something is always known."""
 
 
@@ -195,6 +213,9 @@ def test_nothing_known(name: str) -> None:
         ("mask", {"signalfd": None}),
         ("standard", {"stdin": None}),
         ("lock", {"pidfile_lock": None}),
+        ("overtaken", {"overtaken": None}),
+        ("overtaken", {"pidfile_lock": None}),
+        ("fallback", {"inherited": None}),
         ("stop-signals", {"ignored": None}),
         ("dispositions", {"ignored": None}),
         ("removed", {"at_TERM": None}),
@@ -218,7 +239,10 @@ def test_partly_known(name: str, unknown: dict[str, object]) -> None:
         ("mask", {"blocked": ("WINCH",), "signalfd": ()}),
         ("dispositions", {"ignored": ("PIPE", "USR1")}),
         ("standard", {"stdin": "/dev/null rw", "stdout": "/dev/null rw"}),
-        ("umask", {"umask": "077"}),
+        ("umask", {"umask": "077", "umask_chosen": None}),
+        ("umask", {"umask": "002", "umask_chosen": "002"}),
+        ("directory", {"directory": "/srv", "directory_chosen": None}),
+        ("directory", {"directory": "/srv", "directory_chosen": "/srv", "directory_kept": True}),
         ("ready", {"starter_seconds": 3.0}),
     ],
 )
@@ -319,7 +343,7 @@ def test_missing_description(tmp_path: Path) -> None:
 def test_description_as_it_is(tmp_path: Path) -> None:
     """Negative control: the same without a mistake is read, whole."""
     lab = course._read(write_lab(tmp_path, GOOD_LAB).parent)
-    assert (lab.number, lab.module, lab.points) == (1, "detach", 18)
+    assert (lab.number, lab.module, lab.points) == (1, "detach", 20)
     assert lab.skeleton("py") == tmp_path / "01-detach" / "detach.py"
     assert {check.after for check in lab.checks} - {""} <= {check.id for check in lab.checks}
 

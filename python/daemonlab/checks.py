@@ -324,9 +324,9 @@ def second(facts: Facts) -> Verdict:
 
 # --- lab 4 ---
 
-_SOON = 1.0
+_SOON = 2.0
 """Seconds within which a second start must have been refused. On a machine at rest it takes
-milliseconds; what counts is that it does not wait for the first daemon."""
+milliseconds; what counts is that it does not wait for the first daemon, which lives on."""
 
 
 @_check("content")

@@ -75,14 +75,14 @@ def test_second_start_is_refused(language: str) -> None:
 
 @both
 def test_refusal_waits_for_nothing(language: str, tmp_path: Path) -> None:
-    """The best of ten second starts takes at most 100 ms more than only to look at the
-    configuration: a busy machine slows down both, and may delay any one."""
+    """A start is three processes. The best of ten that are refused takes at most 100 ms more than
+    three that only look at the configuration: a busy machine slows down all of them."""
     subject = dict(zip(LANGUAGES, subjects.reference(), strict=True))[language]
     again = Scenario("again", FRIENDLY, WITH_PIDFILE, ("again",) * 10)
     observed = perform(partial(subject.command, 4), again)
     seconds = [reaction.again.seconds for reaction in observed.reactions if reaction.again]
     assert len(seconds) == 10
-    assert min(seconds) < _best_look_at_the_configuration(subject, tmp_path) + 0.1, seconds
+    assert min(seconds) < 3 * _best_look_at_the_configuration(subject, tmp_path) + 0.1, seconds
 
 
 def _best_look_at_the_configuration(subject: subjects.Subject, folder: Path) -> float:

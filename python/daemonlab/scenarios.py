@@ -8,8 +8,9 @@ from pathlib import Path
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, Environment
 from daemonlab.interfere import HOLDING, denying
 
-WARMUP = 0.4
-"""Seconds of work that the daemon of the scenario "slow" is told to have before it is ready."""
+WARMUP = 0.8
+"""Seconds of work that the daemons of the scenarios "slow" and "abandoned" are told to have before
+they are ready: more than a starter needs that does not wait, or to be killed, on a busy machine."""
 HOME = "home"
 """The folder where the daemon of a scenario is told to go, in the folder of the launch."""
 NOWHERE = "nowhere"
@@ -109,7 +110,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("slow", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}),
         Scenario("failing", FRIENDLY, {**_LOG, "directory": "{scratch}/" + NOWHERE}),
         Scenario("dying", FRIENDLY, {**_LOG, "warmup": "60"}, killed_early=True),
-        Scenario("abandoned", FRIENDLY, {**_LOG, "warmup": "0.8"}, abandoned=True),
+        Scenario("abandoned", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, abandoned=True),
     ),
     2: (
         Scenario("friendly", FRIENDLY, _LOG),

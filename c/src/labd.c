@@ -3,10 +3,13 @@
  *
  * usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]
  */
+#include "children.h"
+#include "clock.h"
 #include "config.h"
 #include "descriptors.h"
 #include "detach.h"
 #include "failure.h"
+#include "jobs.h"
 #include "log.h"
 #include "pidfile.h"
 #include "signals.h"
@@ -19,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LAST_LAB = 13 };
@@ -38,6 +40,8 @@ struct labd {
     struct pidfile pidfile;
     int verdict; /* write end of the pipe to the starter; -1: nobody waits */
     int signals; /* the signalfd; -1: signals do what their default is */
+    struct children children;
+    struct jobs jobs;
 };
 
 /* --- the steps, as the table below calls them --- */
@@ -103,24 +107,48 @@ static void stop_signals(struct labd *labd) {
     labd->signals = -1;
 }
 
-static long long now_milliseconds(void) {
-    struct timespec now;
+static int start_children(struct labd *labd, struct failure *why) {
+    const struct config *config = &labd->config;
 
-    clock_gettime(CLOCK_MONOTONIC, &now); /* the wall clock may jump */
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    return children_open(
+        &labd->children, config->workers, config->job_timeout, config->job_grace, why);
 }
 
-/* Before lab 3 there is nothing to wait for: a signal's default action ends us. */
+static void stop_children(struct labd *labd) {
+    children_close(&labd->children);
+}
+
+static int start_jobs(struct labd *labd, struct failure *why) {
+    return jobs_open(&labd->jobs, labd->config.spool, labd->config.poll_interval, why);
+}
+
+static void stop_jobs(struct labd *labd) {
+    jobs_close(&labd->jobs);
+}
+
+/* --- waiting --- */
+
+/* Waits for a signal, or until a time (-1: for ever), and looks after the children meanwhile.
+ * Before lab 3 there is nothing to wait for: a signal's default action ends us. */
 static int wait_for_signal(struct labd *labd, long long until, struct failure *why) {
-    struct pollfd waiting = {.fd = labd->signals, .events = POLLIN};
+    struct pollfd waiting[] = {{.fd = labd->signals, .events = POLLIN},
+        {.fd = labd->children.timer, .events = POLLIN}};
     long long left = until < 0 ? -1 : until - now_milliseconds();
+    int error = 0;
 
     if (until >= 0 && left < 0)
         left = 0;
-    if (poll(&waiting, 1, (int)left) < 0 && errno != EINTR)
+    if (poll(waiting, 2, (int)left) < 0 && errno != EINTR)
         return failure(why, errno, "poll()");
-    return labd->signals < 0 ? 0 : signals_next(labd->signals, why);
+    int number = labd->signals < 0 ? 0 : signals_next(labd->signals, why);
+    if (number == SIGCHLD && labd->children.timer >= 0)
+        error = jobs_reap(&labd->jobs, why);
+    if (error == 0 && waiting[1].revents != 0)
+        error = jobs_expire(&labd->jobs, why);
+    return error < 0 ? error : number;
 }
+
+/* --- the work --- */
 
 /* What a real daemon does before it can serve: load, connect, check. Ours only waits,
  * but as it must be done: a SIGTERM meanwhile ends it at once. */
@@ -166,6 +194,8 @@ static const struct step {
     {"log_open", 0, true, start_log, stop_log},
     {"signals_open", 3, true, start_signals, stop_signals},
     {"pidfile_acquire", 4, true, start_pidfile, stop_pidfile},
+    {"children_open", 5, true, start_children, stop_children},
+    {"jobs_open", 5, true, start_jobs, stop_jobs},
     {"work", 0, true, start_work, NULL},
     {"ready", 1, true, start_ready, NULL},
 };
@@ -198,11 +228,18 @@ static void stop(struct labd *labd, int done) {
 
 /* --- the loop --- */
 
-/* Finishes what is under way, for at most `drain`; a second request cuts it short. */
+/* Finishes what is under way, for at most `drain`; then the jobs are ended. A second request
+ * cuts it short. */
 static int drain(struct labd *labd, struct failure *why) {
     long long until = now_milliseconds() + labd->config.drain;
 
-    while (now_milliseconds() < until) {
+    while (now_milliseconds() < until || labd->children.running > 0) {
+        if (until >= 0 && now_milliseconds() >= until) {
+            int error = children_end(&labd->children, why);
+            if (error < 0)
+                return error;
+            until = -1;
+        }
         int number = wait_for_signal(labd, until, why);
         if (number < 0)
             return number;
@@ -216,11 +253,14 @@ static int drain(struct labd *labd, struct failure *why) {
 
 static int serve(struct labd *labd, struct failure *why) {
     for (;;) {
-        int number = wait_for_signal(labd, -1, why);
+        jobs_take(&labd->jobs);
+        int number = wait_for_signal(labd, labd->jobs.next_look, why);
         if (number < 0)
             return number;
-        if (number == SIGHUP)
+        if (number == SIGHUP) {
             log_event(&labd->log, "info", "reload", "{s:s}", "signal", "HUP");
+            jobs_look(&labd->jobs);
+        }
         if (number == SIGTERM || number == SIGINT) {
             log_event(&labd->log, "info", "stop", "{s:s}", "signal", sigabbrev_np(number));
             return drain(labd, why);
@@ -309,8 +349,13 @@ int main(int argc, char *argv[]) {
         .log = {.fd = -1},
         .pidfile = {.fd = -1},
         .verdict = -1,
-        .signals = -1};
+        .signals = -1,
+        .children = {.timer = -1},
+        .jobs = {.spool = {.fd = -1}, .next_look = -1}};
     struct failure why;
+
+    labd.jobs.children = &labd.children;
+    labd.jobs.log = &labd.log;
 
     if (!read_options(argc, argv, &labd.options)) {
         usage(stderr);

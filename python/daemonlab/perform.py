@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
+from daemonlab import work
 from daemonlab.interfere import SOCKET, Locks, locks
 from daemonlab.launch import Launch, launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, identity, snapshot
@@ -217,13 +218,17 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
     same once more; "replace" puts another's PID file in the place of its own; "storm" sends many
     SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
-    row, each sent when the one before has been taken, and it is expected to end.
+    row, each sent when the one before has been taken, and it is expected to end. The actions of
+    work.py give it jobs.
     """
     if action == "again":
         return _again(subject, process)
     if action == "replace":
         return _replace(subject, process)
     began = time.monotonic()
+    if action in work.ACTIONS:
+        done = work.ACTIONS[action](subject, process)
+        return Reaction(action, alive(process), seconds=time.monotonic() - began, work=done)
     with suppress(ProcessGone):
         if action == "logout":
             subject.log_out()
@@ -363,6 +368,8 @@ def perform(
     try:
         if scenario.prepare is not None:
             scenario.prepare(scratch)
+        if scenario.jobs:
+            work.prepare(scenario.jobs, scratch)
         copied = _copied(command(_write_configuration(scenario, scratch)), scenario.copies)
         line = (*scenario.through, *copied)
         with ExitStack() as stack:
@@ -398,6 +405,7 @@ def perform(
                 log=_read_log(scratch / "log"),
                 files=files,
                 files_after=_files(scratch),
+                left=tuple(subject.processes()),
                 trouble=_trouble(subject),
             )
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daemonlab.environment import Environment
-from daemonlab.observe import Snapshot
+from daemonlab.observe import Process, Snapshot
 
 LOSS = "loss of the starter"
 """The action of killing the starter while the daemon is starting."""
@@ -27,6 +27,8 @@ class Reaction:
     """From the first signal to its end, or to the deadline; of "again", to the starter's end."""
     again: "Again | None" = None
     """What a second start did, where the action was one."""
+    work: "Work | None" = None
+    """What became of the jobs, where the action gave it some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,24 @@ class Again:
     """The number of the daemon that it left; 0 for none."""
     files: Mapping[str, "File"]
     """The folder of the launch, while the second daemon, if any, was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a daemon did with jobs that it was given."""
+
+    children: tuple[Snapshot, ...] = ()
+    """The children, or orphans, that the action looked at while they ran."""
+    stopped: tuple[Snapshot, ...] = ()
+    """The daemon while it was stopped and its children had ended."""
+    ended: int = 0
+    """How many children had ended by then: zombies, since nobody could reap them."""
+    zombies: int = 0
+    """How many were still there when the time to reap them was over."""
+    unfinished: tuple[str, ...] = ()
+    """The jobs that still lay in new/ or cur/ when the time was over."""
+    left: tuple[Snapshot, ...] = ()
+    """The subject's processes other than the daemon when the time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,8 @@ class Record:
     overtaken: int | None
     """How many locks it was about to take while its file was exchanged; -1: locks cannot be held
     here; None: that was not tried."""
+    left: tuple[Process, ...]
+    """Its processes that were alive after all that."""
     trouble: str
     """Why the launch was cut short ("more than 256 processes", …), else empty."""
 

@@ -7,16 +7,18 @@ import argparse
 import select
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from os import close
 
+from labd.children import Children, children_close, children_end, children_open
+from labd.clock import now_milliseconds
 from labd.config import Config, config_load
 from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
+from labd.jobs import Jobs, jobs_close, jobs_expire, jobs_look, jobs_open, jobs_reap, jobs_take
 from labd.log import Log, log_close, log_event, log_open
 from labd.pidfile import Pidfile, pidfile_acquire, pidfile_release
 from labd.signals import signals_next, signals_open, signals_reset
@@ -36,6 +38,8 @@ class Labd:
     """Write end of the pipe to the starter; -1: nobody waits."""
     signals: int = -1
     """The signalfd; -1: signals do what their default is."""
+    children: Children = field(default_factory=Children)
+    jobs: Jobs = field(default_factory=Jobs)
 
 
 # --- the steps, as the table below calls them ---
@@ -101,27 +105,56 @@ def _stop_signals(labd: Labd) -> None:
     labd.signals = -1
 
 
-def _now_milliseconds() -> int:
-    return time.monotonic_ns() // 1_000_000  # the wall clock may jump
+def _start_children(labd: Labd) -> None:
+    config = labd.config
+    labd.children = children_open(config.workers, config.job_timeout, config.job_grace)
 
 
-def _wait_for_signal(labd: Labd, until: int | None = None) -> int:
-    """Before lab 3 there is nothing to wait for: a signal's default action ends us."""
-    left = None if until is None else max(0, until - _now_milliseconds())
+def _stop_children(labd: Labd) -> None:
+    children_close(labd.children)
+
+
+def _start_jobs(labd: Labd) -> None:
+    config = labd.config
+    labd.jobs = jobs_open(labd.children, labd.log, config.spool, config.poll_interval)
+
+
+def _stop_jobs(labd: Labd) -> None:
+    jobs_close(labd.jobs)
+
+
+# --- waiting ---
+
+
+def _wait_for_signal(labd: Labd, until: int = -1) -> int:
+    """Wait for a signal, or until a time (-1: for ever), and look after the children meanwhile.
+
+    Before lab 3 there is nothing to wait for: a signal's default action ends us.
+    """
+    left = None if until < 0 else max(0, until - now_milliseconds())
     waiting = select.poll()
-    if labd.signals >= 0:
-        waiting.register(labd.signals, select.POLLIN)
+    for fd in (labd.signals, labd.children.timer):
+        if fd >= 0:
+            waiting.register(fd, select.POLLIN)
     with failing("poll()"):
-        waiting.poll(left)
-    return 0 if labd.signals < 0 else signals_next(labd.signals)
+        ready = [fd for fd, _ in waiting.poll(left)]
+    number = 0 if labd.signals < 0 else signals_next(labd.signals)
+    if number == signal.SIGCHLD and labd.children.timer >= 0:
+        jobs_reap(labd.jobs)
+    if labd.children.timer in ready:
+        jobs_expire(labd.jobs)
+    return number
+
+
+# --- the work ---
 
 
 def _start_work(labd: Labd) -> None:
     """What a real daemon does before it can serve: load, connect, check. Ours only waits, but
     as it must be done: a SIGTERM meanwhile ends it at once."""
-    until = _now_milliseconds() + labd.config.warmup
+    until = now_milliseconds() + labd.config.warmup
     log_event(labd.log, "info", "starting")
-    while _now_milliseconds() < until:
+    while now_milliseconds() < until:
         number = _wait_for_signal(labd, until)
         if number in (signal.SIGTERM, signal.SIGINT):
             raise Failure(f"stopped by {signal.Signals(number).name} while starting")
@@ -157,6 +190,8 @@ STEPS = (
     Step("log_open", 0, True, _start_log, _stop_log),
     Step("signals_open", 3, True, _start_signals, _stop_signals),
     Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
+    Step("children_open", 5, True, _start_children, _stop_children),
+    Step("jobs_open", 5, True, _start_jobs, _stop_jobs),
     Step("work", 0, True, _start_work),
     Step("ready", 1, True, _start_ready),
 )
@@ -184,9 +219,13 @@ def _stop(labd: Labd, done: list[Step]) -> None:
 
 
 def _drain(labd: Labd) -> None:
-    """Finish what is under way, for at most `drain`; a second request cuts it short."""
-    until = _now_milliseconds() + labd.config.drain
-    while _now_milliseconds() < until:
+    """Finish what is under way, for at most `drain`; then the jobs are ended. A second request
+    cuts it short."""
+    until = now_milliseconds() + labd.config.drain
+    while now_milliseconds() < until or labd.children.running > 0:
+        if 0 <= until <= now_milliseconds():
+            children_end(labd.children)
+            until = -1
         number = _wait_for_signal(labd, until)
         if number in (signal.SIGTERM, signal.SIGINT):
             log_event(labd.log, "warning", "forced", signal=signal.Signals(number).name[3:])
@@ -195,9 +234,11 @@ def _drain(labd: Labd) -> None:
 
 def _serve(labd: Labd) -> None:
     while True:
-        number = _wait_for_signal(labd)
+        jobs_take(labd.jobs)
+        number = _wait_for_signal(labd, labd.jobs.next_look)
         if number == signal.SIGHUP:
             log_event(labd.log, "info", "reload", signal="HUP")
+            jobs_look(labd.jobs)
         if number in (signal.SIGTERM, signal.SIGINT):
             log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
             _drain(labd)

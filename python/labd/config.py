@@ -10,6 +10,11 @@ absolute, because a daemon changes its directory.
     pidfile    (none)    file that holds our number, and our lock
     warmup     0         seconds of work before the daemon is ready
     drain      0         seconds of work left to do after SIGTERM
+    spool      (none)    folder of jobs
+    workers    4         jobs that run at a time, 1 to 10000
+    poll_interval 1      seconds between two looks for jobs; 0: only on SIGHUP
+    job_timeout 60       seconds that a job may run; 0: for ever
+    job_grace  5         seconds from SIGTERM to SIGKILL
 """
 
 import configparser
@@ -21,6 +26,7 @@ from typing import Any
 from labd.failure import EXIT_CONFIGURATION, Failure, failing
 
 _LONGEST_SECONDS = 86400
+_MOST_WORKERS = 10000
 _PATH_MAX = 4096
 
 
@@ -35,6 +41,14 @@ class Config:
     warmup: int = 0
     """Milliseconds."""
     drain: int = 0
+    """Milliseconds."""
+    spool: str = ""
+    workers: int = 4
+    poll_interval: int = 1000
+    """Milliseconds."""
+    job_timeout: int = 60_000
+    """Milliseconds."""
+    job_grace: int = 5000
     """Milliseconds."""
 
 
@@ -59,6 +73,12 @@ def _read_seconds(value: str) -> int:
     return int(float(value) * 1000 + 0.5)
 
 
+def _read_workers(value: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", value) or not 1 <= int(value) <= _MOST_WORKERS:
+        raise ValueError(f"a number from 1 to {_MOST_WORKERS}")
+    return int(value)
+
+
 _READERS: dict[str, Any] = {
     "directory": _read_path,
     "log": _read_path,
@@ -66,6 +86,11 @@ _READERS: dict[str, Any] = {
     "umask": _read_umask,
     "warmup": _read_seconds,
     "drain": _read_seconds,
+    "spool": _read_path,
+    "workers": _read_workers,
+    "poll_interval": _read_seconds,
+    "job_timeout": _read_seconds,
+    "job_grace": _read_seconds,
 }
 
 

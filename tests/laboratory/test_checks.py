@@ -11,13 +11,15 @@ from daemonlab.course import CheckInfo, CourseError
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.house import LABS
 from daemonlab.judge import judge, judge_all
-from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE
+from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE, WARMUP
+
+JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
 GOOD: dict[str, object] = {
     "environment": "friendly",
     "trouble": "",
     "starter_status": 0,
-    "starter_seconds": 0.5,
+    "starter_seconds": WARMUP + 0.1,
     "output": "",
     "processes": 1,
     "parent": "reaper",
@@ -62,6 +64,20 @@ GOOD: dict[str, object] = {
     "at_storm": "runs on",
     "at_TERM_TERM": "exit 1",
     "at_loss": "exit 1",
+    "child_parent": "daemon",
+    "child_group": "own",
+    "child_ignored": (),
+    "child_blocked": (),
+    "child_stdin": "/dev/null r",
+    "child_descriptors": (),
+    "child_variables": ("PATH",),
+    "job_ends": JOB_ENDS,
+    "unfinished": (),
+    "ended_while_stopped": 5,
+    "pending_while_stopped": ("CHLD",),
+    "zombies": 0,
+    "left_by_jobs": 0,
+    "left": 0,
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -72,6 +88,7 @@ NO_DAEMON = {"starter_status": 1, "processes": 0, "parent": None}
 FAILED = {**NO_DAEMON, "output": TOLD}
 REFUSES = {**NO_DAEMON, "output": REFUSED}
 KILLED = {"again": (0, True), "again_pidfile": "the second's"}
+ENDED_LATE = {"job_ends": ("deaf KILL", "group TERM", "polite TERM", "stopped TERM")}
 KEPT = {"pidfile_after": ANOTHER.decode()}
 
 PASSES: dict[str, dict[str, object]] = {
@@ -81,6 +98,7 @@ PASSES: dict[str, dict[str, object]] = {
     "refused-forms": REFUSES,
     "race": {"output": LATE},
     "foreign": KEPT,
+    "deadline": ENDED_LATE,
 }
 """What is to be otherwise than in GOOD for a check to pass: for most of them nothing."""
 
@@ -157,6 +175,22 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("overtaken", {"pidfile_lock": "no file"}, "gone"),
     ("removed", {"pidfile_after": "its own"}, "its own"),
     ("foreign", {"pidfile_after": "no file"}, "no file"),
+    ("child-group", {"child_group": "another's"}, "another's"),
+    ("child-signals", {"child_blocked": ("TERM",)}, "TERM"),
+    ("child-signals", {"child_ignored": ("PIPE",)}, "PIPE"),
+    ("child-descriptors", {"child_descriptors": (5,)}, "5"),
+    ("child-descriptors", {"child_stdin": "/dev/pts/3 rw"}, "/dev/pts/3"),
+    ("child-environment", {"child_variables": ("PATH", "TZ")}, "TZ"),
+    ("statuses", {"job_ends": ()}, "bad 3"),
+    ("statuses", {"job_ends": (*JOB_ENDS, "bad 3")}, "bad 3"),
+    ("orphans", {"child_parent": "reaper"}, "reaper"),
+    ("orphans", {"zombies": 1}, "a zombie"),
+    ("reaped", {"zombies": 4}, "4 of 5"),
+    ("deadline", {"job_ends": (*ENDED_LATE["job_ends"][1:], "deaf TERM")}, "deaf"),
+    ("deadline", {**ENDED_LATE, "unfinished": ("deaf",)}, "not put away: deaf"),
+    ("whole-group", {"left_by_jobs": 2}, "2"),
+    ("stop-children", {"at_TERM": "runs on"}, "runs on"),
+    ("stop-children", {"left": 1}, "1"),
 ]
 
 ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "fallback", "refused-forms", "race"}

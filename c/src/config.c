@@ -61,11 +61,24 @@ static const char *read_workers(int *setting, const char *value) {
     return *setting >= 1 && *setting <= MOST_WORKERS ? NULL : expected;
 }
 
+static const char *read_level(const char **setting, const char *value) {
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        if (strcmp(value, levels[i]) == 0) {
+            *setting = levels[i];
+            return NULL;
+        }
+    return "debug, info, warning or error";
+}
+
 static const char *read_key(struct config *config, const char *key, const char *value) {
     if (strcmp(key, "directory") == 0)
         return read_path(config->directory, value);
     if (strcmp(key, "log") == 0)
         return read_path(config->log, value);
+    if (strcmp(key, "log_level") == 0)
+        return read_level(&config->log_level, value);
     if (strcmp(key, "pidfile") == 0)
         return read_path(config->pidfile, value);
     if (strcmp(key, "umask") == 0)
@@ -108,6 +121,7 @@ int config_load(struct config *config, const char *path, struct failure *why) {
 
     *config = (struct config){.directory = "/",
         .umask = 022,
+        .log_level = "info",
         .workers = 4,
         .poll_interval = 1000,
         .job_timeout = 60000,

@@ -8,6 +8,7 @@
  *     directory  /         where the daemon goes: chdir(2)
  *     umask      022       octal: umask(2)
  *     log        (none)    file that gets one JSON object a line
+ *     log_level  info      write from here on: debug, info, warning, error
  *     pidfile    (none)    file that holds our number, and our lock
  *     warmup     0         seconds of work before the daemon is ready
  *     drain      0         seconds of work left to do after SIGTERM
@@ -28,6 +29,7 @@
 struct config {
     char directory[PATH_MAX];
     char log[PATH_MAX];     /* empty: no log */
+    const char *log_level;  /* a constant */
     char pidfile[PATH_MAX]; /* empty: no PID file */
     mode_t umask;
     int warmup;           /* milliseconds */

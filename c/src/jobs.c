@@ -22,7 +22,8 @@ void jobs_look(struct jobs *jobs) {
 
 static void log_failure(
     struct jobs *jobs, const char *event, const char *job, const char *text) {
-    log_event(jobs->log, "error", event, "{s:s, s:s}", "job", job, "error", text);
+    log_event(
+        jobs->log, "error", event, "{s:o, s:o}", "job", log_text(job), "error", log_text(text));
 }
 
 static void finish(struct jobs *jobs, const char *job, bool good) {
@@ -43,7 +44,8 @@ static void start(struct jobs *jobs, const char *job) {
         finish(jobs, job, false);
         return;
     }
-    log_event(jobs->log, "info", "job_started", "{s:s, s:i}", "job", job, "child", (int)pid);
+    log_event(jobs->log, "info", "job_started", "{s:o, s:i}", "job", log_text(job), "child",
+        (int)pid);
 }
 
 void jobs_take(struct jobs *jobs) {
@@ -83,12 +85,12 @@ static void ended(void *user, const struct child *child, const siginfo_t *how) {
     bool exited = how->si_code == CLD_EXITED;
     bool good = exited && how->si_status == 0;
     if (exited)
-        log_event(jobs->log, good ? "info" : "warning", "job_ended", "{s:s, s:i, s:i, s:i}",
-            "job", child->name, "child", pid, "milliseconds", milliseconds, "code",
+        log_event(jobs->log, good ? "info" : "warning", "job_ended", "{s:o, s:i, s:i, s:i}",
+            "job", log_text(child->name), "child", pid, "milliseconds", milliseconds, "code",
             how->si_status);
     else
-        log_event(jobs->log, "warning", "job_ended", "{s:s, s:i, s:i, s:s}", "job", child->name,
-            "child", pid, "milliseconds", milliseconds, "signal",
+        log_event(jobs->log, "warning", "job_ended", "{s:o, s:i, s:i, s:s}", "job",
+            log_text(child->name), "child", pid, "milliseconds", milliseconds, "signal",
             signal_name(how->si_status, text));
     finish(jobs, child->name, good);
     jobs_look(jobs); /* there is room for another */
@@ -102,8 +104,8 @@ int jobs_reap(struct jobs *jobs, struct failure *why) {
 static void late(void *user, const struct child *child) {
     struct jobs *jobs = user;
 
-    log_event(jobs->log, "warning", "job_signalled", "{s:s, s:i, s:s}", "job", child->name,
-        "child", (int)child->pid, "signal", sigabbrev_np(child->sent));
+    log_event(jobs->log, "warning", "job_signalled", "{s:o, s:i, s:s}", "job",
+        log_text(child->name), "child", (int)child->pid, "signal", sigabbrev_np(child->sent));
 }
 
 int jobs_expire(struct jobs *jobs, struct failure *why) {

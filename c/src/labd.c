@@ -27,7 +27,8 @@
 enum { LAST_LAB = 13 };
 
 struct options {
-    const char *config;
+    const char *config; /* absolute, since we change the directory; NULL: none */
+    char path[PATH_MAX];
     int lab;
     bool foreground;
     bool check;
@@ -71,10 +72,10 @@ static int start_descriptors_null(struct labd *labd, struct failure *why) {
 
 static int start_log(struct labd *labd, struct failure *why) {
     if (labd->options.foreground && labd->config.log[0] == '\0') {
-        labd->log.fd = STDERR_FILENO; /* a service manager reads it there */
+        log_attach(&labd->log, labd->config.log_level); /* a service manager reads it */
         return 0;
     }
-    return log_open(&labd->log, labd->config.log, why);
+    return log_open(&labd->log, labd->config.log, labd->config.log_level, why);
 }
 
 static void stop_log(struct labd *labd) {
@@ -87,8 +88,8 @@ static int start_pidfile(struct labd *labd, struct failure *why) {
         return 0;
     int error = pidfile_acquire(&labd->pidfile, labd->config.pidfile, why);
     if (error == 0 && labd->pidfile.stale[0] != '\0')
-        log_event(&labd->log, "warning", "stale_pidfile", "{s:s, s:s}", "path",
-            labd->config.pidfile, "held", labd->pidfile.stale);
+        log_event(&labd->log, "warning", "stale_pidfile", "{s:o, s:o}", "path",
+            log_text(labd->config.pidfile), "held", log_text(labd->pidfile.stale));
     return error;
 }
 
@@ -251,6 +252,29 @@ static int drain(struct labd *labd, struct failure *why) {
     return 0;
 }
 
+/* Of the configuration only the level of the log can change while we run. */
+static void reload(struct labd *labd) {
+    struct config config;
+    struct failure why;
+
+    if (config_load(&config, labd->options.config, &why) < 0) {
+        log_event(&labd->log, "error", "reload_failed", "{s:o}", "error", log_text(why.text));
+        return;
+    }
+    log_set_level(&labd->log, config.log_level);
+    log_event(&labd->log, "info", "reload", "{s:s, s:s}", "signal", "HUP", "log_level",
+        config.log_level);
+}
+
+static void reopen(struct labd *labd) {
+    struct failure why;
+
+    if (log_reopen(&labd->log, &why) < 0)
+        log_event(&labd->log, "error", "reopen_failed", "{s:o}", "error", log_text(why.text));
+    else
+        log_event(&labd->log, "info", "reopened", NULL);
+}
+
 static int serve(struct labd *labd, struct failure *why) {
     for (;;) {
         jobs_take(&labd->jobs);
@@ -258,9 +282,11 @@ static int serve(struct labd *labd, struct failure *why) {
         if (number < 0)
             return number;
         if (number == SIGHUP) {
-            log_event(&labd->log, "info", "reload", "{s:s}", "signal", "HUP");
+            reload(labd);
             jobs_look(&labd->jobs);
         }
+        if (number == SIGUSR1)
+            reopen(labd);
         if (number == SIGTERM || number == SIGINT) {
             log_event(&labd->log, "info", "stop", "{s:s}", "signal", sigabbrev_np(number));
             return drain(labd, why);
@@ -292,6 +318,20 @@ static bool read_lab(int *lab, const char *text) {
     }
     *lab = (int)number;
     return true;
+}
+
+/* As it was typed, but from the root: a daemon reads it again, from another directory. A link
+ * on the way may lead elsewhere then, and is meant to. Where there is no directory (getcwd(3)
+ * fails), the path stays as it is and cannot be opened. */
+static void make_absolute(struct options *options) {
+    char directory[PATH_MAX / 2];
+
+    if (options->config == NULL || options->config[0] == '/' ||
+        strlen(options->config) >= sizeof options->path / 2 ||
+        getcwd(directory, sizeof directory) == NULL)
+        return;
+    snprintf(options->path, sizeof options->path, "%s/%s", directory, options->config);
+    options->config = options->path;
 }
 
 /* Returns false when the command line is wrong and has been complained about. */
@@ -339,7 +379,7 @@ static int run(struct labd *labd, struct failure *why) {
     if (error == 0)
         error = serve(labd, why);
     if (error < 0)
-        log_event(&labd->log, "error", "failed", "{s:s}", "error", why->text);
+        log_event(&labd->log, "error", "failed", "{s:o}", "error", log_text(why->text));
     stop(labd, done);
     return error;
 }
@@ -361,6 +401,7 @@ int main(int argc, char *argv[]) {
         usage(stderr);
         return EXIT_USAGE;
     }
+    make_absolute(&labd.options);
     int error = config_load(&labd.config, labd.options.config, &why);
     if (error == 0 && labd.options.check) {
         printf("labd: the configuration is good\n");

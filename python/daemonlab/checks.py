@@ -146,7 +146,7 @@ def directory(facts: Facts) -> Verdict:
 
 @_check("ready")
 def ready(facts: Facts) -> Verdict:
-    """The starter stays until the daemon is ready. Scenario "slow": that takes WARMUP seconds."""
+    """The starter stays until the daemon is ready, also when that takes a while."""
     expected = f"the starter exits once the daemon is ready: not before {WARMUP * 1000:.0f} ms"
     seconds = facts["starter_seconds"].value
     if not isinstance(seconds, float):

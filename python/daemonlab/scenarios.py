@@ -98,7 +98,7 @@ def _shared(scratch: Path) -> None:
     (scratch / "shared").chmod(0o777)
 
 
-_SPOOL = {**_LOG, "spool": "{scratch}/spool", "poll_interval": "0.02", "workers": "8"}
+_SPOOL = {**_LOG, "spool": "{scratch}/spool", "poll_interval": "0", "workers": "8"}
 _LATE = {**_SPOOL, "job_timeout": "0.2", "job_grace": "0.2"}
 SLEEP = "exec sleep 60"
 ENDS = {

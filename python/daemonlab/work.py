@@ -43,11 +43,13 @@ def _until(happened: Callable[[], bool], seconds: float = JOB_TIME) -> bool:
     return True
 
 
-def _drop(scratch: Path) -> None:
-    """Into the spool by rename(2), as its users do."""
-    for job in sorted((scratch / "jobs").iterdir()):
+def _drop(subject: Launch, daemon: Process) -> None:
+    """Into the spool by rename(2), as its users do; then let the daemon look for them."""
+    for job in sorted((subject.scratch / "jobs").iterdir()):
         with suppress(OSError):  # the daemon may not have made the folder
-            job.rename(scratch / "spool" / "new" / job.name)
+            job.rename(subject.scratch / "spool" / "new" / job.name)
+    with suppress(ProcessGone):
+        subject.send(daemon, signal.SIGHUP)
 
 
 def _unfinished(scratch: Path) -> tuple[str, ...]:
@@ -114,13 +116,13 @@ def _others(subject: Launch, daemon: Process) -> list[Process]:
 
 def look(subject: Launch, daemon: Process) -> Work:
     """Drop the job "look", which sleeps, and look at it."""
-    _drop(subject.scratch)
+    _drop(subject, daemon)
     return Work(children=_asleep(subject, 1))
 
 
 def ends(subject: Launch, daemon: Process) -> Work:
     """Drop jobs that end in every way, and see that each is told; then end what they left."""
-    _drop(subject.scratch)
+    _drop(subject, daemon)
     _until(lambda: not _unfinished(subject.scratch))
     orphans = _asleep(subject, 1, _sleeps_alone)
     for orphan in orphans:
@@ -137,7 +139,7 @@ def ends(subject: Launch, daemon: Process) -> Work:
 
 def burst(subject: Launch, daemon: Process) -> Work:
     """Stop the daemon, end all its children meanwhile, let it go on: many ends, one SIGCHLD."""
-    _drop(subject.scratch)
+    _drop(subject, daemon)
     number = len(_unfinished(subject.scratch))
     sleeping = _asleep(subject, number)
     with suppress(ProcessGone):
@@ -156,7 +158,7 @@ def burst(subject: Launch, daemon: Process) -> Work:
 
 def late(subject: Launch, daemon: Process) -> Work:
     """Drop jobs that run longer than they may, and wait for their ends."""
-    _drop(subject.scratch)
+    _drop(subject, daemon)
     _until(lambda: not _unfinished(subject.scratch))
     _until(lambda: not _others(subject, daemon), ZOMBIE_TIME)
     return Work(unfinished=_unfinished(subject.scratch), left=_snapshots(_others(subject, daemon)))

@@ -4,13 +4,13 @@ usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]
 """
 
 import argparse
+import os
 import select
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from os import close
 
 from labd.children import Children, children_close, children_end, children_open
 from labd.clock import now_milliseconds
@@ -19,7 +19,16 @@ from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
 from labd.jobs import Jobs, jobs_close, jobs_expire, jobs_look, jobs_open, jobs_reap, jobs_take
-from labd.log import Log, log_close, log_event, log_open
+from labd.log import (
+    Log,
+    log_attach,
+    log_close,
+    log_event,
+    log_open,
+    log_reopen,
+    log_set_level,
+    log_text,
+)
 from labd.pidfile import Pidfile, pidfile_acquire, pidfile_release
 from labd.signals import signals_next, signals_open, signals_reset
 
@@ -67,9 +76,9 @@ def _start_descriptors_null(labd: Labd) -> None:
 
 def _start_log(labd: Labd) -> None:
     if labd.options.foreground and not labd.config.log:
-        labd.log = Log(2)  # a service manager reads it there
+        labd.log = log_attach(labd.config.log_level)  # a service manager reads it
         return
-    labd.log = log_open(labd.config.log)
+    labd.log = log_open(labd.config.log, labd.config.log_level)
 
 
 def _stop_log(labd: Labd) -> None:
@@ -86,8 +95,8 @@ def _start_pidfile(labd: Labd) -> None:
             labd.log,
             "warning",
             "stale_pidfile",
-            path=labd.config.pidfile,
-            held=labd.pidfile.stale,
+            path=log_text(labd.config.pidfile),
+            held=log_text(labd.pidfile.stale),
         )
 
 
@@ -101,7 +110,7 @@ def _start_signals(labd: Labd) -> None:
 
 def _stop_signals(labd: Labd) -> None:
     # The signals stay blocked: one more SIGTERM must not end a clean exit with a kill.
-    close(labd.signals)
+    os.close(labd.signals)
     labd.signals = -1
 
 
@@ -232,13 +241,35 @@ def _drain(labd: Labd) -> None:
             raise Failure("forced to stop by a second signal")
 
 
+def _reload(labd: Labd) -> None:
+    """Of the configuration only the level of the log can change while we run."""
+    try:
+        config = config_load(labd.options.config)
+    except Failure as failure:
+        log_event(labd.log, "error", "reload_failed", error=log_text(failure.text))
+        return
+    log_set_level(labd.log, config.log_level)
+    log_event(labd.log, "info", "reload", signal="HUP", log_level=config.log_level)
+
+
+def _reopen(labd: Labd) -> None:
+    try:
+        log_reopen(labd.log)
+    except Failure as failure:
+        log_event(labd.log, "error", "reopen_failed", error=log_text(failure.text))
+    else:
+        log_event(labd.log, "info", "reopened")
+
+
 def _serve(labd: Labd) -> None:
     while True:
         jobs_take(labd.jobs)
         number = _wait_for_signal(labd, labd.jobs.next_look)
         if number == signal.SIGHUP:
-            log_event(labd.log, "info", "reload", signal="HUP")
+            _reload(labd)
             jobs_look(labd.jobs)
+        if number == signal.SIGUSR1:
+            _reopen(labd)
         if number in (signal.SIGTERM, signal.SIGINT):
             log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
             _drain(labd)
@@ -296,7 +327,7 @@ def _run(labd: Labd) -> None:
         _serve(labd)
     except Exception as error:
         failure = error if isinstance(error, Failure) else bug(error)
-        log_event(labd.log, "error", "failed", error=failure.text)
+        log_event(labd.log, "error", "failed", error=log_text(failure.text))
         raise failure from error
     finally:
         _stop(labd, done)
@@ -304,7 +335,11 @@ def _run(labd: Labd) -> None:
 
 def main() -> int:
     """Returns the exit code."""
-    labd = Labd(_read_options(), Config())
+    options = _read_options()
+    if options.config is not None:
+        with suppress(OSError):  # there may be no directory: then it cannot be opened
+            options.config = os.path.join(os.getcwd(), options.config)  # a daemon goes elsewhere
+    labd = Labd(options, Config())
     try:
         labd.config = config_load(labd.options.config)
         if labd.options.check:

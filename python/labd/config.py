@@ -7,6 +7,7 @@ absolute, because a daemon changes its directory.
     directory  /         where the daemon goes: chdir(2)
     umask      022       octal: umask(2)
     log        (none)    file that gets one JSON object a line
+    log_level  info      write from here on: debug, info, warning, error
     pidfile    (none)    file that holds our number, and our lock
     warmup     0         seconds of work before the daemon is ready
     drain      0         seconds of work left to do after SIGTERM
@@ -36,6 +37,7 @@ class Config:
 
     directory: str = "/"
     log: str = ""
+    log_level: str = "info"
     pidfile: str = ""
     umask: int = 0o022
     warmup: int = 0
@@ -79,9 +81,16 @@ def _read_workers(value: str) -> int:
     return int(value)
 
 
+def _read_level(value: str) -> str:
+    if value not in ("debug", "info", "warning", "error"):
+        raise ValueError("debug, info, warning or error")
+    return value
+
+
 _READERS: dict[str, Any] = {
     "directory": _read_path,
     "log": _read_path,
+    "log_level": _read_level,
     "pidfile": _read_path,
     "umask": _read_umask,
     "warmup": _read_seconds,

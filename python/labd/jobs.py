@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from labd.children import Child, Children, children_expire, children_reap, children_spawn
 from labd.clock import now_milliseconds
 from labd.failure import Failure
-from labd.log import Log, log_event
+from labd.log import Log, log_event, log_text
 from labd.spool import Spool, spool_claim, spool_close, spool_finish, spool_job, spool_open
 
 
@@ -46,17 +46,19 @@ def _finish(jobs: Jobs, job: str, good: bool) -> None:
     try:
         spool_finish(jobs.spool, job, good)
     except Failure as failure:
-        log_event(jobs.log, "error", "spool_failed", job=job, error=failure.text)
+        log_event(
+            jobs.log, "error", "spool_failed", job=log_text(job), error=log_text(failure.text)
+        )
 
 
 def _start(jobs: Jobs, job: str) -> None:
     try:
         pid = children_spawn(jobs.children, job, spool_job(jobs.spool, job))
     except Failure as failure:
-        log_event(jobs.log, "error", "job_failed", job=job, error=failure.text)
+        log_event(jobs.log, "error", "job_failed", job=log_text(job), error=log_text(failure.text))
         _finish(jobs, job, False)
         return
-    log_event(jobs.log, "info", "job_started", job=job, child=pid)
+    log_event(jobs.log, "info", "job_started", job=log_text(job), child=pid)
 
 
 def jobs_take(jobs: Jobs) -> None:
@@ -67,7 +69,7 @@ def jobs_take(jobs: Jobs) -> None:
         while jobs.children.running < jobs.children.size and (job := spool_claim(jobs.spool)):
             _start(jobs, job)
     except Failure as failure:
-        log_event(jobs.log, "error", "spool_failed", job="", error=failure.text)
+        log_event(jobs.log, "error", "spool_failed", job="", error=log_text(failure.text))
     jobs.next_look = now_milliseconds() + jobs.poll_interval if jobs.poll_interval > 0 else -1
 
 
@@ -88,7 +90,7 @@ def _ended(jobs: Jobs, child: Child, how: os.waitid_result) -> None:
         jobs.log,
         "info" if good else "warning",
         "job_ended",
-        job=child.name,
+        job=log_text(child.name),
         child=child.pid,
         milliseconds=milliseconds,
         **({"code": how.si_status} if exited else {"signal": _signal_name(how.si_status)}),
@@ -107,7 +109,7 @@ def _late(jobs: Jobs, child: Child) -> None:
         jobs.log,
         "warning",
         "job_signalled",
-        job=child.name,
+        job=log_text(child.name),
         child=child.pid,
         signal=_signal_name(child.sent),
     )

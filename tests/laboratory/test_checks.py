@@ -1,15 +1,10 @@
 """Each check passes on the facts of a good daemon, fails on those of a bad one, and says nothing
-about what could not be looked at; a lab's description that is wrong names its file."""
-
-from collections.abc import Callable
-from pathlib import Path
+about what could not be looked at."""
 
 import pytest
-from daemonlab import course
 from daemonlab.checks import CHECKS, show
-from daemonlab.course import CheckInfo, CourseError
+from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
-from daemonlab.house import LABS
 from daemonlab.judge import judge, judge_all
 from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE, WARMUP
 
@@ -333,71 +328,3 @@ def test_what_comes_after_the_unknown_is_not_reached() -> None:
         [info("session"), info("leader", after="session")], {"one": facts(session=None)}
     )
     assert [outcome.passed for outcome in outcomes] == [None, None]
-
-
-# --- the description of a lab
-
-GOOD_LAB = (LABS / "01-detach" / "lab.toml").read_text(encoding="utf-8")
-
-
-def write_lab(folder: Path, text: str) -> Path:
-    """A lab 1 with this description."""
-    path = folder / "01-detach" / "lab.toml"
-    path.parent.mkdir()
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda text: text.replace("title = ", "titel = ", 1), "the key 'title' is missing"),
-        (lambda text: text.replace("points = ", "point = ", 1), "the key 'points' is missing"),
-        (lambda text: text.replace('"parent"', '"parrent"', 1), 'check "parrent"'),
-        (lambda text: text.replace('"bare"', '"bear"', 1), "unknown scenarios ['bear']"),
-        (lambda text: text + "\n= 3\n", "line"),
-        (lambda text: "", "the key 'check' is missing"),
-    ],
-    ids=["no title", "no points", "unknown check", "unknown scenario", "no TOML", "empty"],
-)
-def test_wrong_description(change: Callable[[str], str], says: str, tmp_path: Path) -> None:
-    """A description that is wrong is refused; file and mistake are named."""
-    path = write_lab(tmp_path, change(GOOD_LAB))
-    with pytest.raises(CourseError) as caught:
-        course._read(path.parent)
-    assert str(path) in str(caught.value) and says in str(caught.value)
-
-
-def test_missing_description(tmp_path: Path) -> None:
-    """So is one that is not there."""
-    with pytest.raises(CourseError, match=r"01-detach/lab\.toml: .*No such file"):
-        course._read(tmp_path / "01-detach")
-
-
-def test_description_as_it_is(tmp_path: Path) -> None:
-    """Negative control: the same without a mistake is read, whole."""
-    lab = course._read(write_lab(tmp_path, GOOD_LAB).parent)
-    assert (lab.number, lab.module, lab.points) == (1, "detach", 20)
-    assert lab.skeleton("py") == tmp_path / "01-detach" / "detach.py"
-    assert {check.after for check in lab.checks} - {""} <= {check.id for check in lab.checks}
-
-
-@pytest.mark.parametrize(
-    ("number", "says"),
-    [
-        (0, "there is no lab 0; there are labs 1"),
-        (14, "there is no lab 14"),
-        (-1, "there is no lab -1"),
-        (9, "lab 9 is not there yet; there are labs 1"),
-    ],
-)
-def test_no_such_lab(
-    number: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A lab that is still to come is told from one that never will."""
-    write_lab(tmp_path, GOOD_LAB)
-    monkeypatch.setattr(course, "LABS", tmp_path)
-    with pytest.raises(CourseError) as caught:
-        course.lab(number)
-    assert says in str(caught.value)
-    assert course.lab(1).module == "detach"

@@ -10,14 +10,15 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 from daemonlab import logwork, work
+from daemonlab.interfere import SOCKET, Locks, locks
 from daemonlab.launch import Launch, launch
-from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, snapshot
-from daemonlab.record import Again, File, Reaction, Record
+from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, identity, snapshot
+from daemonlab.record import LOSS, Again, File, Reaction, Record
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
 START_TIME = 5.0
@@ -32,15 +33,19 @@ _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
 _ENDED = Unknown("the process has ended")
 """What a snapshot holds for the descriptors of a process that is on its way out."""
-_OURS = frozenset({"labd.ini", "leaked", "log"})
+_OURS = frozenset({"labd.ini", "leaked", "log", SOCKET})
 """Files in the folder of a launch that are the laboratory's, or looked at elsewhere."""
 
 Command = Callable[[Path], Sequence[str]]
 """Makes the command line from the path of the configuration file."""
 
 
+def _settings(scenario: Scenario, scratch: Path) -> dict[str, str]:
+    return {key: value.format(scratch=scratch) for key, value in scenario.settings.items()}
+
+
 def _write_configuration(scenario: Scenario, scratch: Path) -> Path:
-    lines = [f"{key} = {value.format(scratch=scratch)}" for key, value in scenario.settings.items()]
+    lines = [f"{key} = {value}" for key, value in _settings(scenario, scratch).items()]
     path = scratch / "labd.ini"
     path.write_text("\n".join(["[labd]", *lines, ""]), encoding="utf-8")
     return path
@@ -264,15 +269,50 @@ def _starting(subject: Launch) -> Process | None:
     return None
 
 
-def _kill_early(subject: Launch, seconds: float) -> bool:
-    """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
+def _await_starting(subject: Launch, seconds: float) -> Process | None:
+    """Wait until the daemon is starting. None: it was not, or was ready before we saw it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not subject.wait_starter(_LOOK):
         if daemon := _starting(subject):
-            with suppress(ProcessGone):
-                subject.send(daemon, signal.SIGKILL)
-            return True
-    return False
+            return daemon
+    return None
+
+
+def _kill_early(subject: Launch, seconds: float) -> bool:
+    """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
+    daemon = _await_starting(subject, seconds)
+    if daemon is None:
+        return False
+    with suppress(ProcessGone):
+        subject.send(daemon, signal.SIGKILL)
+    return True
+
+
+def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
+    """Kill the starter as soon as the daemon is starting, and see what becomes of the daemon."""
+    began = time.monotonic()
+    daemon = _await_starting(subject, seconds)
+    if daemon is None:
+        return ()
+    with suppress(ProcessGone):
+        subject.send(identity(subject.starter), signal.SIGKILL)
+    ended = subject.wait_starter(STOP_TIME)
+    if ended is None or ended.signal != signal.SIGKILL:  # it had been let go
+        return ()
+    return (_reaction(subject, daemon, LOSS, began, STOP_TIME),)
+
+
+def _overtake(
+    subject: Launch, scenario: Scenario, held: Locks | None, seconds: float
+) -> int | None:
+    """Do what the scenario has happen just before the daemon locks its file."""
+    if held is None or scenario.overtake is None:
+        return None
+    return held.overtake(
+        partial(scenario.overtake, subject.scratch),
+        lambda: subject.wait_starter(0) is not None,
+        time.monotonic() + seconds,
+    )
 
 
 def _daemon(
@@ -317,16 +357,21 @@ def perform(
     start_time: float = START_TIME,
 ) -> Record:
     """Launch the subject, observe it, act on it, end it. Leaves no process and no file."""
-    scratch = Path(tempfile.mkdtemp(prefix="daemonlab-"))
+    scratch = Path(tempfile.mkdtemp(prefix="daemonlab-")).resolve()  # as the kernel will show it
     scratch.chmod(0o755)
     try:
         if scenario.prepare is not None:
             scenario.prepare(scratch)
         if scenario.jobs:
             work.prepare(scenario.jobs, scratch)
-        line = _copied(command(_write_configuration(scenario, scratch)), scenario.copies)
-        with launch(line, scenario.environment, variables, scratch) as subject:
+        copied = _copied(command(_write_configuration(scenario, scratch)), scenario.copies)
+        line = (*scenario.through, *copied)
+        with ExitStack() as stack:
+            held = stack.enter_context(locks(scratch)) if scenario.overtake else None
+            subject = stack.enter_context(launch(line, scenario.environment, variables, scratch))
             waited = scenario.killed_early and not _kill_early(subject, start_time)
+            early = _abandon(subject, start_time) if scenario.abandoned else ()
+            overtaken = _overtake(subject, scenario, held, start_time)
             ended = subject.wait_starter(0 if waited else start_time)
             seen = _snapshots(_settle(subject, scenario.any_program))
             files = _files(scratch)
@@ -336,6 +381,7 @@ def perform(
                 scenario=scenario.name,
                 environment=scenario.environment,
                 command=line,
+                settings=None if scenario.any_program else _settings(scenario, scratch),
                 scratch=str(scratch),
                 keeper=subject.keeper.pid,
                 shell=subject.shell,
@@ -347,7 +393,8 @@ def perform(
                 waited=start_time,
                 daemon=seen[daemon] if daemon else None,
                 processes=tuple(seen.values()),
-                reactions=reactions,
+                reactions=(*early, *reactions),
+                overtaken=overtaken,
                 output=subject.output(),
                 log=logwork.read(scratch / logwork.LOG),
                 files=files,

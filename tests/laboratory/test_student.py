@@ -197,6 +197,16 @@ def test_exits_at_once(language: str, house: Copy) -> None:
 
 
 @every_language
+def test_kills_its_parent(language: str, house: Copy) -> None:
+    """A starter that kills the shell it was started by: how it ended itself is known still."""
+    code = {
+        "c": "    kill(getppid(), SIGKILL);\n    _exit(7);\n",
+        "python": "os.kill(os.getppid(), 9)\nos._exit(7)",
+    }
+    failed(house, act(house, language, "detach_fork", code), "the starter ended with 7")
+
+
+@every_language
 def test_kills_its_keeper(language: str, house: Copy) -> None:
     """A daemon that kills the process which adopted it: it is told, and the daemon ended."""
     code = {  # the middle process is in our session, the keeper in another

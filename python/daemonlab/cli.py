@@ -13,12 +13,13 @@ import click
 from rich.console import Console
 
 from daemonlab import course, report, skeleton, subjects
+from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.house import LABS, PORT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
 from daemonlab.observe import ProcessGone, snapshot
-from daemonlab.parallel import WorkerLost, leave
+from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
 from daemonlab.scenarios import of_any
 from daemonlab.show import print_any, print_snapshot

@@ -20,9 +20,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from daemonlab import native
+from daemonlab.ending import not_now, undisturbed
 from daemonlab.environment import Environment
 from daemonlab.keeper import SCRATCH, run_keeper
 from daemonlab.observe import Process, ProcessGone, alive, children, descendants, identity
@@ -66,15 +68,15 @@ class Ended:
 @contextmanager
 def folder() -> Iterator[Path]:
     """A temporary folder for a launch, gone afterwards. Raises LaunchError."""
-    try:
-        made = Path(tempfile.mkdtemp(prefix=SCRATCH))
-    except OSError as error:
-        raise LaunchError(refused("no temporary folder can be made", error)) from error
-    try:
-        made.chmod(0o755)  # the subject may become another user
+    with ExitStack() as stack:
+        try:
+            with not_now():
+                made = Path(tempfile.mkdtemp(prefix=SCRATCH))
+                stack.callback(undisturbed, partial(shutil.rmtree, made, ignore_errors=True))
+            made.chmod(0o755)  # the subject may become another user
+        except OSError as error:
+            raise LaunchError(refused("no temporary folder can be made", error)) from error
         yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 class Launch:
@@ -105,8 +107,8 @@ class Launch:
         self.keeper_lost = False
         """The subject killed the process that kept it."""
         self._ended: dict[Process, Ended] = {}
-        """In the order of the news. By identity, not by number: a subject can use up all numbers, so
-        that they begin again."""
+        """In the order of the news. By identity: a subject can use up all numbers, so that they
+        begin again."""
         self._failed = ""
         self._over = False
         self._logged_out = False
@@ -334,8 +336,9 @@ def launch(
         where = scratch or stack.enter_context(folder())
         native.become_subreaper()  # should the keeper be lost, its orphans come to us
         try:
-            subject = Launch(command, environment, variables or {}, where)
+            with not_now():
+                subject = Launch(command, environment, variables or {}, where)
+                stack.callback(undisturbed, subject.end)
         except OSError as error:
             raise LaunchError(refused("no process can be started", error)) from error
-        stack.callback(subject.end)
         yield subject

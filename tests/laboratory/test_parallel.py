@@ -172,7 +172,7 @@ def test_interrupted(number: signal.Signals, whom: str, tmp_path: Path) -> None:
     begun.mkdir()
     script = LABORATORY
     if number == signal.SIGTERM:
-        script = "import signal\nfrom daemonlab.parallel import leave\n" + script
+        script = "import signal\nfrom daemonlab.ending import leave\n" + script
         script = script.replace("run_all(jobs", "signal.signal(15, leave)\nrun_all(jobs")
     with subprocess.Popen(
         [sys.executable, "-c", script, str(begun)], process_group=0, stderr=subprocess.PIPE

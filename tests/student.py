@@ -1,5 +1,6 @@
 """A student's copy of the house: what stands in labs/ is theirs, and may be broken or hostile."""
 
+import json
 import os
 import re
 import shutil
@@ -35,6 +36,13 @@ class Run:
     def words(self) -> str:
         """The output with lines folded by the table or the terminal put together again."""
         return " ".join((self.output + self.errors).split())
+
+    def observed(self, subject: str, lab: int, check: str) -> str:
+        """Of a run with --json: what a check of one subject found. Fails if it was not run."""
+        results = json.loads(self.output)["results"]
+        found = [one for one in results if (one["subject"], one["lab"]) == (subject, lab)]
+        assert len(found) == 1, self
+        return next(str(one["observed"]) for one in found[0]["checks"] if one["id"] == check)
 
 
 @dataclass(frozen=True, slots=True)

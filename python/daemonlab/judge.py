@@ -47,6 +47,11 @@ class Result:
     facts: Mapping[str, Facts]
 
     @property
+    def hangs(self) -> bool:
+        """Its starter did not return in the first scenario; of the others some may be missing."""
+        return _hangs(self.records[SCENARIOS[self.lab.number][0].name])
+
+    @property
     def points(self) -> int:
         """The points of the checks that passed."""
         return sum(outcome.check.points for outcome in self.outcomes if outcome.passed)
@@ -55,6 +60,10 @@ class Result:
     def passed(self) -> bool:
         """Every check passed."""
         return all(outcome.passed for outcome in self.outcomes)
+
+
+def _hangs(first: Record) -> bool:
+    return first.starter_seconds is None
 
 
 _NOT_REACHED = Verdict(None, "not reached: the daemon does not start", "")
@@ -99,8 +108,8 @@ def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, R
             return None
         subject = subjects[number]
         record = perform(partial(subject.command, lab.number), scenario, subject.variables)
-        if scenario is first and record.starter_seconds is None:
-            hangs[number] = True
+        if scenario is first:
+            hangs[number] = _hangs(record)
         return record
 
     numbers = range(len(subjects))

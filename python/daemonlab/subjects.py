@@ -96,6 +96,22 @@ def _contents(overlay: Sequence[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
+def _take_over(made: Path, build: Path) -> None:
+    """Copy an object, and the rule that says what it was made from: with the copy as its target, or
+    a header that changes would be overlooked."""
+    rule = made.with_suffix(".d")
+    if rule.exists():
+        _, _, sources = rule.read_text(encoding="utf-8").partition(":")
+        target = f"{build / made.name}:{sources}"
+        (_unfinished(build) / rule.name).write_text(target, encoding="utf-8")
+        shutil.copy2(made, _unfinished(build))
+
+
+def _unfinished(build: Path) -> Path:
+    """Where a build folder is filled, so that an interrupted copy is not taken for an object."""
+    return build.with_name(build.name + ".new")
+
+
 def build_c(overlay: Sequence[Path], name: str) -> tuple[Path, str]:
     """Compile labd with the sources in overlay before the reference's, in build/NAME-HASH.
 
@@ -106,11 +122,13 @@ def build_c(overlay: Sequence[Path], name: str) -> tuple[Path, str]:
     if not build.exists():
         for old in build.parent.glob(f"{build.name[:-12]}????????????"):
             shutil.rmtree(old, ignore_errors=True)
-        build.mkdir(parents=True)
+        shutil.rmtree(_unfinished(build), ignore_errors=True)
+        _unfinished(build).mkdir(parents=True)
         replaced = {file.stem for folder in overlay for file in folder.glob("*.c")}
-        for made in (BUILD / "c").glob("*.[od]"):
+        for made in (BUILD / "c").glob("*.o"):
             if made.stem not in replaced:
-                shutil.copy2(made, build)
+                _take_over(made, build)
+        _unfinished(build).rename(build)
     return build / "labd", _make(build, f"OVERLAY={':'.join(map(str, overlay))}", "WERROR=")
 
 

@@ -6,11 +6,12 @@ Each test works in a copy of the house; the fixture `house` is the witness that 
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from student import LIMIT, SUFFIXES, Copy, Run
+from student import SUFFIXES, Copy, Run
 
 FIRST = {
     1: "detach_fork",
@@ -169,7 +170,7 @@ def test_missing_tool(present: tuple[str, ...], lacking: str, house: Copy, tmp_p
 
 @every_language
 def test_missing_name(language: str, house: Copy) -> None:
-    """A header or a module that does not exist: told in the compiler's or the interpreter's words."""
+    """A header or a module that does not exist: told in plain words."""
     path = house.fill_in(1, language)
     line = {"c": '#include "nowhere.h"\n', "python": "import nowhere\n"}
     said = {
@@ -228,7 +229,7 @@ signal.pause()
 """At most 2000 forks, and each process lives for 5 s: harmless whatever becomes of us."""
 TOPS = {
     "c": "#include <fcntl.h>\n#include <signal.h>\n#include <stdatomic.h>\n"
-    "#include <sys/mman.h>\n#include <unistd.h>\n",
+    "#include <stdlib.h>\n#include <sys/mman.h>\n#include <unistd.h>\n",
     "python": "",
 }
 SOON = 12
@@ -271,10 +272,10 @@ def test_hangs_when_imported(language: str, house: Copy) -> None:
 def test_waits_for_the_lock(language: str, house: Copy) -> None:
     """A second start that waits for the first to end has hung, though the first did not."""
     path = house.fill_in(4, language)
-    source = path.read_text()
-    assert source.count("LOCK_EX | LOCK_NB") == 1
-    path.write_text(source.replace("LOCK_EX | LOCK_NB", "LOCK_EX"))
-    run = house.daemonlab("lab", "4", "--json", limit=2 * LIMIT)
+    waiting, replaced = re.subn(r" \| (fcntl\.)?LOCK_NB", "", path.read_text())
+    assert replaced == 1
+    path.write_text(waiting)
+    run = house.daemonlab("lab", "4", "--json")
     assert run.code == 1 and "exit None" in run.observed(f"mine-{language}", 4, "refuses")
 
 
@@ -311,10 +312,7 @@ kill -STOP $(cut -d" " -f4 /proc/$keeper/stat)
 """
     escaped = script.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     code = {"c": f'    system("{escaped}");\n', "python": f'os.system("{escaped}")'}
-    house.hostile(
-        1, language, "detach_fork", code[language], "#include <stdlib.h>\n" * (language == "c")
-    )
-    run = house.daemonlab("lab", "1", "--json")
+    run = act(house, language, "detach_fork", code, 1, "--json")
     assert run.observed(f"mine-{language}", 1, "parent") == "reaper", run
 
 

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from daemonlab import parallel
+from daemonlab.observe import children
 from daemonlab.parallel import WorkerLost, run_all
 from observed import until
 
@@ -143,6 +145,57 @@ def test_no_descriptor_left(tmp_path: Path) -> None:
         with pytest.raises(type(error)):
             run_all([partial(stay, tmp_path / "a", tmp_path / "b"), partial(fail, error)], 2)
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_stopped(at_once: int) -> None:
+    """A worker that somebody stops goes on: a subject can stop the one that watches it."""
+
+    def stop(n: int) -> int:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return n
+
+    assert run_all([partial(stop, n) for n in range(3)], at_once) == [0, 1, 2]
+
+
+def test_stopped_when_it_is_to_end(tmp_path: Path) -> None:
+    """A worker that is stopped when it shall end is woken, and has tidied up by then."""
+    began, tidied = tmp_path / "began", tmp_path / "tidied"
+
+    def stop_the_other() -> None:
+        until(began.exists)
+        (other,) = siblings()
+        os.kill(other, signal.SIGSTOP)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_all([partial(stay, began, tidied), stop_the_other], 2)
+    assert tidied.exists()
+
+
+def siblings() -> list[int]:
+    """The other workers."""
+    return [one.pid for one in children(os.getppid()) if one.pid != os.getpid()]
+
+
+def test_stubborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that does not end in its time is killed."""
+    monkeypatch.setattr(parallel, "_PATIENCE", 0.3)
+    began = tmp_path / "began"
+
+    def deaf() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        began.touch()
+        time.sleep(LIMIT)
+
+    def raise_late() -> None:
+        until(began.exists)
+        raise ZeroDivisionError
+
+    started = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        run_all([deaf, raise_late], 2)
+    assert time.monotonic() - started < LIMIT / 2
 
 
 LABORATORY = """

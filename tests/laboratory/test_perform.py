@@ -141,7 +141,14 @@ def test_folder_removed() -> None:
 
 
 @pytest.mark.parametrize(
-    "trap", ["mkfifo log", "ln -s /etc/passwd log", "mkdir log", "ln -s log log"]
+    "trap",
+    [
+        "mkfifo log",
+        "mkfifo log; sleep 60 >log & exec 3<log",
+        "ln -s /etc/passwd log",
+        "mkdir log",
+        "ln -s log log",
+    ],
 )
 def test_log_that_is_no_file(trap: str) -> None:
     """A log that is a pipe, a folder or leads elsewhere is not read; nor does it hold us up."""
@@ -162,6 +169,52 @@ def test_keeper_killed() -> None:
     record = observed(python("stubborn.py", "keeper", "KILL"), ("TERM",))
     assert record.trouble == "it killed the process that watched it"
     assert record.daemon is None
+
+
+@pytest.mark.parametrize(
+    "trap", ["mkdir labd.pid", "mkfifo labd.pid", "mkdir other.pid", 'rm -rf "$PWD"']
+)
+def test_file_that_cannot_be_replaced(trap: str) -> None:
+    """Whatever stands where a file is to be put, there is a record of it."""
+    record = observed(["sh", "-c", f"{trap}; setsid sleep 60 &"], ("replace",))
+    assert [reaction.action for reaction in record.reactions] == ["replace"]
+    assert record.reactions[0].alive
+
+
+def test_largest_file() -> None:
+    """A file ends at 16 MiB, and so does who goes on writing; a core is not dumped."""
+    record = observed(["sh", "-c", "exec head -c 100000000 /dev/zero >much"])
+    assert record.starter_signal == signal.SIGXFSZ
+    limits = observed(["sh", "-c", "ulimit -Hf; ulimit -Sf; ulimit -Hc; ulimit -Sc; ulimit -v"])
+    assert limits.output.split() == [b"32768", b"32768", b"0", b"0", b"unlimited"]
+
+
+def labd(script: str, copies: int = 1) -> Record:
+    """Perform what is said to be a labd."""
+    scenario = Scenario("test", QUIET, {}, ("TERM",), copies=copies)
+    return perform(lambda configuration: ["sh", "-c", script], scenario, start_time=1)
+
+
+def test_starter_of_a_labd_that_does_not_return() -> None:
+    """It has failed: nothing is done to it, and what it started is seen."""
+    record = labd("sleep 60 & wait")
+    assert record.starter_seconds is None and record.reactions == ()
+    assert sorted(process.comm for process in record.processes) == ["sh", "sleep"]
+
+
+def test_many_are_given_more_time() -> None:
+    """Eight that start at once may take longer than one alone."""
+    record = labd("sleep 1.2", copies=8)
+    assert record.waited > 1.2 and record.starter_code == 0
+    assert labd("sleep 1.2").starter_seconds is None
+
+
+def test_those_that_were_refused_are_waited_for() -> None:
+    """Of many that started at once one says that it is ready: the others are given time to be gone,
+    though their starters have returned."""
+    log = """echo '{"event": "ready"}' >log"""
+    record = labd(f"mkdir first 2>/dev/null && {log} && setsid sleep 60 & setsid sleep 0.3 &", 3)
+    assert [process.command for process in record.processes] == [("sleep", "60")], record
 
 
 def test_the_command_cannot_be_made() -> None:

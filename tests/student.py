@@ -85,23 +85,33 @@ class Copy:
         path.write_text(f"{top}\n{source}")
         return path
 
+    def start(
+        self, *arguments: str, variables: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
+        """Start the command line of the copy, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "daemonlab.cli", *arguments],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root / "python"), **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="backslashreplace",
+            process_group=0,
+        )
+
     def daemonlab(
         self, *arguments: str, variables: Mapping[str, str] | None = None, limit: float = LIMIT
     ) -> Run:
         """Run the command line of the copy. Fails when it takes longer than limit seconds."""
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "daemonlab.cli", *arguments],
-            cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root / "python"), **(variables or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="backslashreplace",
-            timeout=limit,
-        )
-        seconds = time.monotonic() - began
-        return Run(done.returncode, done.stdout, done.stderr, seconds)
+        with self.start(*arguments, variables=variables) as process:
+            try:
+                output, errors = process.communicate(timeout=limit)
+            finally:
+                process.kill()
+        return Run(process.returncode, output, errors, time.monotonic() - began)
 
 
 def running(below: Path) -> list[str]:

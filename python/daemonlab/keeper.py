@@ -12,6 +12,7 @@ When the laboratory's end of the socket closes, for whatever reason, the keeper 
 and removes the folder of the launch, for nobody else can any more.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -126,6 +127,8 @@ class _Keeper:
             return os.openpty()
         except OSError as error:
             remedy = "close some terminals, or raise /proc/sys/kernel/pty/max"
+            if error.errno != errno.ENOSPC:
+                remedy = ""
             self.tell(news="failed", why=refused("no pseudo-terminal is left", error, remedy))
             self.end()
 

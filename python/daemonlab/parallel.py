@@ -45,13 +45,14 @@ def _work(job: Callable[[], T], result: int) -> NoReturn:
 
 
 class _Worker:
-    def __init__(self, index: int, job: Callable[[], Any]) -> None:
+    def __init__(self, index: int, job: Callable[[], Any], others: Iterable["_Worker"]) -> None:
         self.index = index
         self.result, result_end = os.pipe()
         self.received = b""
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(self.result)
+            for worker in (self, *others):
+                os.close(worker.result)
             _work(job, result_end)
         os.close(result_end)
 
@@ -116,7 +117,7 @@ def run_all(jobs: Sequence[Callable[[], T]], at_once: int) -> list[T]:
         while waiting or workers:
             while waiting and len(workers) < at_once:
                 with not_now():
-                    worker = _Worker(*waiting.pop())
+                    worker = _Worker(*waiting.pop(), workers.values())
                     workers[worker.result] = worker
                 arrival.register(worker.result, select.POLLIN)
             for fd, _ in arrival.poll(_TICK * 1000):

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from daemonlab import course
 from daemonlab.checks import CHECKS
 from daemonlab.facts import documentation
-from observed import sleeping
+from observed import sleeping, until
 from student import Copy, Run
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -260,6 +262,57 @@ def test_mine_with_a_broken_module(house: Copy) -> None:
     assert run.code == 1 and "Traceback" not in run.errors, run.output + run.errors
     assert "labs/04-pidfile/pidfile.c does not compile" in run.words
     assert run.words.count("yours (Python)") >= 4
+
+
+# --- when it cannot go on
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        (f"{resource.RLIMIT_FSIZE}, (0, 0)", "no temporary folder can be made: "),
+        (f"{resource.RLIMIT_NOFILE}, (8, 8)", "Too many open files; end some processes, or raise "),
+    ],
+    ids=["files", "descriptors"],
+)
+@pytest.mark.parametrize("command", [("lab", "1"), ("run", "--", "true")], ids=" ".join)
+def test_system_refuses(limit: str, says: str, command: tuple[str, ...], house: Copy) -> None:
+    """What the system does not grant is told in a line, with a remedy; the exit code is 1."""
+    script = (
+        "import resource, sys\n"
+        "from daemonlab import cli\n"
+        f"resource.setrlimit({limit})\n"
+        "cli.main(sys.argv[1:], prog_name='daemonlab')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        env={**os.environ, "PYTHONPATH": str(house.root / "python")},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 1 and done.stdout == "", done
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("whom", ["group", "laboratory"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted(number: signal.Signals, whom: str, house: Copy, temporary: Path) -> None:
+    """Ctrl-C, kill(1) or a terminal that is closed: no process and no folder is left when it has
+    ended, nor a traceback. The fixtures look for processes."""
+    with house.start("lab", "4") as process:
+        try:
+            until(lambda: len(list(temporary.glob("daemonlab-*/labd.ini"))) > 2)
+            if whom == "group":
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            output, errors = process.communicate(timeout=LIMIT)
+        finally:
+            process.kill()
+    assert process.returncode == (1 if number == signal.SIGINT else 128 + number), errors
+    assert (output, "Traceback" in errors) == ("", False), errors
+    assert not list(temporary.glob("daemonlab-*"))
 
 
 # --- skeletons

@@ -157,6 +157,23 @@ def test_restored_file(language: str, house: Copy) -> None:
     failed(house, house.daemonlab("lab", "1"), "TODO: detach_fork()")
 
 
+def test_reference_header_that_changes(house: Copy) -> None:
+    """What of the reference is within the student's daemon is compiled again when a header changes:
+    a word in one of its structures more, and the old objects would look for the rest elsewhere."""
+    house.fill_in(1, "c")
+    assert house.daemonlab("lab", "1").code == 0
+    header = house.root / "c/src/log.h"
+    text = header.read_text()
+    assert text.count("int fd;") == 1
+    header.write_text(text.replace("int fd;", "char more[4096];\n    int fd;"))
+    run = house.daemonlab("mine")
+    assert run.code == 0, run.output + run.errors
+    (built,) = (house.root / "build/mine").iterdir()
+    old = [made.name for made in built.iterdir() if made.stat().st_mtime < header.stat().st_mtime]
+    users = {made.stem for made in built.glob("*.d") if "log.h" in made.read_text()}
+    assert users >= {"log", "labd"} and not users & {name.split(".")[0] for name in old}, old
+
+
 @pytest.mark.parametrize(("present", "lacking"), [((), "make"), (("make",), "gcc")])
 def test_missing_tool(present: tuple[str, ...], lacking: str, house: Copy, tmp_path: Path) -> None:
     """Without make or a compiler: the package that has it is named."""

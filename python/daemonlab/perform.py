@@ -65,10 +65,12 @@ def _log_events(subject: Launch) -> list[dict[str, object]]:
     return events
 
 
-def _picture(process: Process) -> object:
-    """What must hold still for a daemon to have settled."""
+def _picture(process: Process) -> tuple[object, ...]:
+    """What must hold still for a daemon to have settled; nothing, if it is not at rest."""
     with suppress(ProcessGone):
         now = snapshot(process.pid, {"status", "cwd", "descriptors"})
+        if now.state in "RD":  # it may just not have come to run yet, on a busy machine
+            return ()
         return (
             now.ppid,
             now.pgrp,
@@ -80,7 +82,7 @@ def _picture(process: Process) -> object:
             now.sig_ignored,
             now.descriptors,
         )
-    return None
+    return ()
 
 
 def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
@@ -91,19 +93,19 @@ def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
 
 
 def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
-    """Look until the log says that a labd is ready, or no two looks at another program differ: one
-    may let its starter go too early.
+    """Look until the log says that a labd is ready, or two looks at any other program show the same
+    processes at rest: one may let its starter go too early.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
-    (Nor would two equal looks do for a labd: one that has not come to run yet on a busy machine
-    shows the same twice.)
     """
     deadline = time.monotonic() + _SETTLE_TIME
     before = None
     while True:
         processes = subject.processes()
         now = [(process, _picture(process)) for process in processes]
-        still = before == now if scenario.any_program else _settled(subject, scenario, len(now))
+        still = before == now and all(picture for _, picture in now)
+        if not scenario.any_program:
+            still = _settled(subject, scenario, len(now))
         if not now or still or time.monotonic() > deadline:
             return processes
         before = now

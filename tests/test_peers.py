@@ -93,8 +93,8 @@ def nginx(tmp_path: Path) -> list[str]:
 
 def test_nginx(nginx: list[str]) -> None:
     """nginx has two processes, of which the one that was adopted is the daemon. It takes its
-    signals in hand, and ends when it is told to; but it stays where it was started, and hands on what it
-    was given. That its socket is kept over exec is meant so: an upgrade inherits it."""
+    signals in hand, and ends when it is told to; but it stays where it was started, and hands on
+    what it was given. That its socket is kept over exec is meant so: an upgrade inherits it."""
     record, verdicts = judged(nginx, HOSTILE)
     failed = observed(verdicts, False)
     assert list(failed) == [

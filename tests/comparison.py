@@ -92,6 +92,8 @@ def state(record: Record, lab: int) -> dict[str, Any]:
     found["log_events"] = tuple(event for event, _ in itertools.groupby(found["log_events"]))
     if record.scenario == "race":
         del found["log_events"]  # in which order several daemons log is chance
+    if record.scenario in ("ends", "burst", "late"):  # in which order several jobs end, too
+        found["log_events"] = frozenset(found["log_events"])
     if record.daemon is not None:
         for field in dataclasses.fields(record.daemon):
             if field.name not in unequal_fields:

@@ -13,11 +13,15 @@ from types import ModuleType
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from daemonlab import course
+from daemonlab.facts import documentation
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
+LABS = sorted(ROOT.glob("labs/*/lab.toml"))
+HINTS = sorted(ROOT.glob("labs/*/hints.toml"))
 ELSEWHERE = {"daemon(7)", "sd_listen_fds(3)", "umount(8)", "bash(1)", "ps(1)"}
 """Pages that packages other than the manual's own bring."""
 
@@ -32,7 +36,7 @@ def _hook(name: str) -> ModuleType:
     return module
 
 
-source, show = _hook("source"), _hook("show")
+source, show, tables = _hook("source"), _hook("show"), _hook("tables")
 
 
 class Page(HTMLParser):
@@ -90,17 +94,23 @@ def test_nothing_is_fetched_from_elsewhere(site: dict[Path, Page]) -> None:
 
 
 def test_sections_of_the_checks(site: dict[Path, Page]) -> None:
-    """A check that fails names a section of a chapter: it is there."""
+    """A check that fails, and its hints, name sections of chapters: they are there."""
     pages = {file.parent.name: page for file, page in site.items() if file.name == "index.html"}
-    for lab in sorted(ROOT.glob("labs/*/lab.toml")):
+    for lab in LABS:
         for check in tomllib.loads(lab.read_text("utf-8"))["check"]:
             chapter, anchor = check["section"].split(".md#")
             assert anchor in pages[chapter].ids, check["section"]
+    for hints in HINTS:
+        for chapter, anchor in re.findall(r"([\w-]+)\.md#([\w-]+)", hints.read_text("utf-8")):
+            assert anchor in pages[chapter].ids, f"{hints}: {chapter}.md#{anchor}"
 
 
 def test_pages_of_the_manual() -> None:
     """`name(N)` is a page that `man N name` finds."""
-    prose = [re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8")) for page in PAGES]
+    prose = [
+        re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8"))
+        for page in (*PAGES, *HINTS, *LABS)
+    ]
     names = {name for text in prose for name in re.findall(r"\b[a-z_][\w.-]*\([1-8]\w*\)", text)}
     assert names
     if not shutil.which("man") or subprocess.run(["man", "-w", "2", "fork"]).returncode != 0:
@@ -115,9 +125,25 @@ def test_pages_of_the_manual() -> None:
 def test_every_directive_was_understood(page: Path) -> None:
     """What looks like a directive of a hook is one."""
     text = page.read_text("utf-8")
-    expanded = source.on_page_markdown(text)
+    expanded = tables.on_page_markdown(source.on_page_markdown(text))
     assert "{{" not in expanded
     assert len(re.findall("```show", text)) == len(re.findall(show._FENCE, text))
+
+
+def test_tables_of_checks_and_facts() -> None:
+    """Each check of each lab has its row, with its points, and so has each fact."""
+    of_labs = re.split("(?m)^## ", tables.checks())[1:]
+    for lab, text in zip(course.labs(), of_labs, strict=True):
+        rows = re.findall(r"(?m)^\| \[.*<br>`([\w-]+)` \| (\d) \| \w", text)
+        assert rows == [(check.id, str(check.points)) for check in lab.checks]
+    assert re.findall(r"(?m)^\| `(\w+)` \| \w", tables.facts()) == list(documentation())
+
+
+def test_a_fact_without_a_meaning_fails_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables cannot have holes."""
+    monkeypatch.setattr(tables, "documentation", lambda: {"colour": ""})
+    with pytest.raises(tables.PluginError, match="colour"):
+        tables.on_page_markdown("{{ facts }}")
 
 
 REFERENCE = {
@@ -199,7 +225,7 @@ def test_commands_leave_nothing_behind() -> None:
 
 
 ALIKE = """zombie, buffer, session, terminal, promise ready, promise silent, port, lowered, dup,
-exec, closed, deaf, sigpipe ignore, sigpipe, records"""
+exec, closed, deaf, sigpipe ignore, sigpipe, records, eight, eight lock, lost, owners"""
 
 
 @pytest.mark.parametrize("command", re.split(r",\s+", ALIKE))

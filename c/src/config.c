@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_SECONDS = 86400 };
+enum { LONGEST_SECONDS = 86400, MOST_WORKERS = 10000 };
 
 struct reading {
     struct config *config;
@@ -52,15 +52,47 @@ static const char *read_seconds(int *milliseconds, const char *value) {
     return NULL;
 }
 
+static const char *read_workers(int *setting, const char *value) {
+    const char *expected = "a number from 1 to 10000";
+
+    if (value[0] == '\0' || strspn(value, "0123456789") != strlen(value) || strlen(value) > 5)
+        return expected;
+    *setting = atoi(value);
+    return *setting >= 1 && *setting <= MOST_WORKERS ? NULL : expected;
+}
+
+static const char *read_level(const char **setting, const char *value) {
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        if (strcmp(value, levels[i]) == 0) {
+            *setting = levels[i];
+            return NULL;
+        }
+    return "debug, info, warning or error";
+}
+
 static const char *read_key(struct config *config, const char *key, const char *value) {
     if (strcmp(key, "directory") == 0)
         return read_path(config->directory, value);
     if (strcmp(key, "log") == 0)
         return read_path(config->log, value);
+    if (strcmp(key, "log_level") == 0)
+        return read_level(&config->log_level, value);
     if (strcmp(key, "pidfile") == 0)
         return read_path(config->pidfile, value);
     if (strcmp(key, "umask") == 0)
         return read_umask(&config->umask, value);
+    if (strcmp(key, "spool") == 0)
+        return read_path(config->spool, value);
+    if (strcmp(key, "workers") == 0)
+        return read_workers(&config->workers, value);
+    if (strcmp(key, "poll_interval") == 0)
+        return read_seconds(&config->poll_interval, value);
+    if (strcmp(key, "job_timeout") == 0)
+        return read_seconds(&config->job_timeout, value);
+    if (strcmp(key, "job_grace") == 0)
+        return read_seconds(&config->job_grace, value);
     if (strcmp(key, "warmup") == 0)
         return read_seconds(&config->warmup, value);
     if (strcmp(key, "drain") == 0)
@@ -87,7 +119,13 @@ static int take(void *user, const char *section, const char *key, const char *va
 int config_load(struct config *config, const char *path, struct failure *why) {
     struct reading reading = {.config = config};
 
-    *config = (struct config){.directory = "/", .umask = 022};
+    *config = (struct config){.directory = "/",
+        .umask = 022,
+        .log_level = "info",
+        .workers = 4,
+        .poll_interval = 1000,
+        .job_timeout = 60000,
+        .job_grace = 5000};
     if (path == NULL)
         return 0;
     FILE *file = fopen(path, "re");

@@ -8,9 +8,15 @@
  *     directory  /         where the daemon goes: chdir(2)
  *     umask      022       octal: umask(2)
  *     log        (none)    file that gets one JSON object a line
+ *     log_level  info      write from here on: debug, info, warning, error
  *     pidfile    (none)    file that holds our number, and our lock
  *     warmup     0         seconds of work before the daemon is ready
  *     drain      0         seconds of work left to do after SIGTERM
+ *     spool      (none)    folder of jobs
+ *     workers    4         jobs that run at a time, 1 to 10000
+ *     poll_interval 1      seconds between two looks for jobs; 0: only on SIGHUP
+ *     job_timeout 60       seconds that a job may run; 0: for ever
+ *     job_grace  5         seconds from SIGTERM to SIGKILL
  */
 #ifndef LABD_CONFIG_H
 #define LABD_CONFIG_H
@@ -23,10 +29,16 @@
 struct config {
     char directory[PATH_MAX];
     char log[PATH_MAX];     /* empty: no log */
+    const char *log_level;  /* a constant */
     char pidfile[PATH_MAX]; /* empty: no PID file */
     mode_t umask;
-    int warmup; /* milliseconds */
-    int drain;  /* milliseconds */
+    int warmup;           /* milliseconds */
+    int drain;            /* milliseconds */
+    char spool[PATH_MAX]; /* empty: no jobs */
+    int workers;
+    int poll_interval; /* milliseconds */
+    int job_timeout;   /* milliseconds */
+    int job_grace;     /* milliseconds */
 };
 
 /*

@@ -3,10 +3,13 @@
  *
  * usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]
  */
+#include "children.h"
+#include "clock.h"
 #include "config.h"
 #include "descriptors.h"
 #include "detach.h"
 #include "failure.h"
+#include "jobs.h"
 #include "log.h"
 #include "pidfile.h"
 #include "signals.h"
@@ -19,13 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LAST_LAB = 13 };
 
 struct options {
-    const char *config;
+    const char *config; /* absolute, since we change the directory; NULL: none */
+    char path[PATH_MAX];
     int lab;
     bool foreground;
     bool check;
@@ -38,6 +41,8 @@ struct labd {
     struct pidfile pidfile;
     int verdict; /* write end of the pipe to the starter; -1: nobody waits */
     int signals; /* the signalfd; -1: signals do what their default is */
+    struct children children;
+    struct jobs jobs;
 };
 
 /* --- the steps, as the table below calls them --- */
@@ -67,10 +72,10 @@ static int start_descriptors_null(struct labd *labd, struct failure *why) {
 
 static int start_log(struct labd *labd, struct failure *why) {
     if (labd->options.foreground && labd->config.log[0] == '\0') {
-        labd->log.fd = STDERR_FILENO; /* a service manager reads it there */
+        log_attach(&labd->log, labd->config.log_level); /* a service manager reads it */
         return 0;
     }
-    return log_open(&labd->log, labd->config.log, why);
+    return log_open(&labd->log, labd->config.log, labd->config.log_level, why);
 }
 
 static void stop_log(struct labd *labd) {
@@ -83,8 +88,8 @@ static int start_pidfile(struct labd *labd, struct failure *why) {
         return 0;
     int error = pidfile_acquire(&labd->pidfile, labd->config.pidfile, why);
     if (error == 0 && labd->pidfile.stale[0] != '\0')
-        log_event(&labd->log, "warning", "stale_pidfile", "{s:s, s:s}", "path",
-            labd->config.pidfile, "held", labd->pidfile.stale);
+        log_event(&labd->log, "warning", "stale_pidfile", "{s:o, s:o}", "path",
+            log_text(labd->config.pidfile), "held", log_text(labd->pidfile.stale));
     return error;
 }
 
@@ -103,24 +108,48 @@ static void stop_signals(struct labd *labd) {
     labd->signals = -1;
 }
 
-static long long now_milliseconds(void) {
-    struct timespec now;
+static int start_children(struct labd *labd, struct failure *why) {
+    const struct config *config = &labd->config;
 
-    clock_gettime(CLOCK_MONOTONIC, &now); /* the wall clock may jump */
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    return children_open(
+        &labd->children, config->workers, config->job_timeout, config->job_grace, why);
 }
 
-/* Before lab 3 there is nothing to wait for: a signal's default action ends us. */
+static void stop_children(struct labd *labd) {
+    children_close(&labd->children);
+}
+
+static int start_jobs(struct labd *labd, struct failure *why) {
+    return jobs_open(&labd->jobs, labd->config.spool, labd->config.poll_interval, why);
+}
+
+static void stop_jobs(struct labd *labd) {
+    jobs_close(&labd->jobs);
+}
+
+/* --- waiting --- */
+
+/* Waits for a signal, or until a time (-1: for ever), and looks after the children meanwhile.
+ * Before lab 3 there is nothing to wait for: a signal's default action ends us. */
 static int wait_for_signal(struct labd *labd, long long until, struct failure *why) {
-    struct pollfd waiting = {.fd = labd->signals, .events = POLLIN};
+    struct pollfd waiting[] = {{.fd = labd->signals, .events = POLLIN},
+        {.fd = labd->children.timer, .events = POLLIN}};
     long long left = until < 0 ? -1 : until - now_milliseconds();
+    int error = 0;
 
     if (until >= 0 && left < 0)
         left = 0;
-    if (poll(&waiting, 1, (int)left) < 0 && errno != EINTR)
+    if (poll(waiting, 2, (int)left) < 0 && errno != EINTR)
         return failure(why, errno, "poll()");
-    return labd->signals < 0 ? 0 : signals_next(labd->signals, why);
+    int number = labd->signals < 0 ? 0 : signals_next(labd->signals, why);
+    if (number == SIGCHLD && labd->children.timer >= 0)
+        error = jobs_reap(&labd->jobs, why);
+    if (error == 0 && waiting[1].revents != 0)
+        error = jobs_expire(&labd->jobs, why);
+    return error < 0 ? error : number;
 }
+
+/* --- the work --- */
 
 /* What a real daemon does before it can serve: load, connect, check. Ours only waits,
  * but as it must be done: a SIGTERM meanwhile ends it at once. */
@@ -166,6 +195,8 @@ static const struct step {
     {"log_open", 0, true, start_log, stop_log},
     {"signals_open", 3, true, start_signals, stop_signals},
     {"pidfile_acquire", 4, true, start_pidfile, stop_pidfile},
+    {"children_open", 5, true, start_children, stop_children},
+    {"jobs_open", 5, true, start_jobs, stop_jobs},
     {"work", 0, true, start_work, NULL},
     {"ready", 1, true, start_ready, NULL},
 };
@@ -198,11 +229,18 @@ static void stop(struct labd *labd, int done) {
 
 /* --- the loop --- */
 
-/* Finishes what is under way, for at most `drain`; a second request cuts it short. */
+/* Finishes what is under way, for at most `drain`; then the jobs are ended. A second request
+ * cuts it short. */
 static int drain(struct labd *labd, struct failure *why) {
     long long until = now_milliseconds() + labd->config.drain;
 
-    while (now_milliseconds() < until) {
+    while (now_milliseconds() < until || labd->children.running > 0) {
+        if (until >= 0 && now_milliseconds() >= until) {
+            int error = children_end(&labd->children, why);
+            if (error < 0)
+                return error;
+            until = -1;
+        }
         int number = wait_for_signal(labd, until, why);
         if (number < 0)
             return number;
@@ -214,13 +252,41 @@ static int drain(struct labd *labd, struct failure *why) {
     return 0;
 }
 
+/* Of the configuration only the level of the log can change while we run. */
+static void reload(struct labd *labd) {
+    struct config config;
+    struct failure why;
+
+    if (config_load(&config, labd->options.config, &why) < 0) {
+        log_event(&labd->log, "error", "reload_failed", "{s:o}", "error", log_text(why.text));
+        return;
+    }
+    log_set_level(&labd->log, config.log_level);
+    log_event(&labd->log, "info", "reload", "{s:s, s:s}", "signal", "HUP", "log_level",
+        config.log_level);
+}
+
+static void reopen(struct labd *labd) {
+    struct failure why;
+
+    if (log_reopen(&labd->log, &why) < 0)
+        log_event(&labd->log, "error", "reopen_failed", "{s:o}", "error", log_text(why.text));
+    else
+        log_event(&labd->log, "info", "reopened", NULL);
+}
+
 static int serve(struct labd *labd, struct failure *why) {
     for (;;) {
-        int number = wait_for_signal(labd, -1, why);
+        jobs_take(&labd->jobs);
+        int number = wait_for_signal(labd, labd->jobs.next_look, why);
         if (number < 0)
             return number;
-        if (number == SIGHUP)
-            log_event(&labd->log, "info", "reload", "{s:s}", "signal", "HUP");
+        if (number == SIGHUP) {
+            reload(labd);
+            jobs_look(&labd->jobs);
+        }
+        if (number == SIGUSR1)
+            reopen(labd);
         if (number == SIGTERM || number == SIGINT) {
             log_event(&labd->log, "info", "stop", "{s:s}", "signal", sigabbrev_np(number));
             return drain(labd, why);
@@ -252,6 +318,20 @@ static bool read_lab(int *lab, const char *text) {
     }
     *lab = (int)number;
     return true;
+}
+
+/* As it was typed, but from the root: a daemon reads it again, from another directory. A link
+ * on the way may lead elsewhere then, and is meant to. Where there is no directory (getcwd(3)
+ * fails), the path stays as it is and cannot be opened. */
+static void make_absolute(struct options *options) {
+    char directory[PATH_MAX / 2];
+
+    if (options->config == NULL || options->config[0] == '/' ||
+        strlen(options->config) >= sizeof options->path / 2 ||
+        getcwd(directory, sizeof directory) == NULL)
+        return;
+    snprintf(options->path, sizeof options->path, "%s/%s", directory, options->config);
+    options->config = options->path;
 }
 
 /* Returns false when the command line is wrong and has been complained about. */
@@ -299,7 +379,7 @@ static int run(struct labd *labd, struct failure *why) {
     if (error == 0)
         error = serve(labd, why);
     if (error < 0)
-        log_event(&labd->log, "error", "failed", "{s:s}", "error", why->text);
+        log_event(&labd->log, "error", "failed", "{s:o}", "error", log_text(why->text));
     stop(labd, done);
     return error;
 }
@@ -309,13 +389,19 @@ int main(int argc, char *argv[]) {
         .log = {.fd = -1},
         .pidfile = {.fd = -1},
         .verdict = -1,
-        .signals = -1};
+        .signals = -1,
+        .children = {.timer = -1},
+        .jobs = {.spool = {.fd = -1}, .next_look = -1}};
     struct failure why;
+
+    labd.jobs.children = &labd.children;
+    labd.jobs.log = &labd.log;
 
     if (!read_options(argc, argv, &labd.options)) {
         usage(stderr);
         return EXIT_USAGE;
     }
+    make_absolute(&labd.options);
     int error = config_load(&labd.config, labd.options.config, &why);
     if (error == 0 && labd.options.check) {
         printf("labd: the configuration is good\n");

@@ -2,20 +2,139 @@
 
 #include "descriptors.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
+#include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
-int log_open(struct log *log, const char *path, struct failure *why) {
-    log->fd = -1;
+/* The urgency of a level, as syslog(3) and the journal count it: 0 is the most urgent. */
+static int priority(const char *level) {
+    if (strcmp(level, "debug") == 0)
+        return LOG_DEBUG;
+    if (strcmp(level, "info") == 0)
+        return LOG_INFO;
+    return strcmp(level, "warning") == 0 ? LOG_WARNING : LOG_ERR;
+}
+
+void log_set_level(struct log *log, const char *level) {
+    log->level = priority(level);
+}
+
+static int open_file(const char *path, struct failure *why) {
+    return descriptors_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0640, why);
+}
+
+/* Whether the file ends within a line: somebody's disk was full, or he died. */
+static bool ends_torn(int fd) {
+    char path[sizeof "/proc/self/fd/" + 16], last = '\n';
+    struct stat status;
+
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+        return false;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd); /* ours is not open for reading */
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    bool torn = pread(file, &last, 1, status.st_size - 1) == 1 && last != '\n';
+    close(file);
+    return torn;
+}
+
+int log_open(struct log *log, const char *path, const char *level, struct failure *why) {
+    *log = (struct log){.fd = -1};
+    log_set_level(log, level);
     if (path[0] == '\0')
         return 0;
-    log->fd = descriptors_open(path, O_WRONLY | O_APPEND | O_CREAT, 0640, why);
-    return log->fd < 0 ? log->fd : 0;
+    int fd = open_file(path, why);
+    if (fd < 0)
+        return fd;
+    log->fd = fd;
+    log->torn = ends_torn(fd);
+    snprintf(log->path, sizeof log->path, "%s", path);
+    return 0;
+}
+
+/* A socket to the journal, if it is the journal that reads our standard error; else -1. */
+static int connect_journal(void) {
+    struct sockaddr_un address = {AF_UNIX, "/run/systemd/journal/socket"};
+    const char *stream = getenv("JOURNAL_STREAM");
+    uintmax_t device, inode;
+    struct stat status;
+
+    if (stream == NULL || sscanf(stream, "%ju:%ju", &device, &inode) != 2)
+        return -1;
+    if (fstat(STDERR_FILENO, &status) < 0 || status.st_dev != device || status.st_ino != inode)
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+void log_attach(struct log *log, const char *level) {
+    *log = (struct log){.fd = connect_journal()};
+    log_set_level(log, level);
+    log->journal = log->fd >= 0;
+    if (!log->journal)
+        log->fd = STDERR_FILENO;
+}
+
+int log_reopen(struct log *log, struct failure *why) {
+    if (log->path[0] == '\0')
+        return 0;
+    int fd = open_file(log->path, why);
+    if (fd < 0)
+        return fd;
+    close(log->fd);
+    log->fd = fd;
+    log->torn = ends_torn(fd);
+    return 0;
+}
+
+/* How many bytes the UTF-8 character at text has; 0 if there is none. RFC 3629: no overlong
+ * forms, no surrogates, nothing above U+10FFFF. */
+static int character_length(const unsigned char *text) {
+    unsigned char lead = text[0];
+    unsigned char lowest = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char highest = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    int length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+
+    if (lead > 0xF4 || (length > 1 && (text[1] < lowest || text[1] > highest)))
+        return 0;
+    for (int i = 2; i < length; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+json_t *log_text(const char *text) {
+    static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+    char *clean = malloc(3 * strlen(text) + 1);
+    char *end = clean;
+
+    if (clean == NULL)
+        return json_null();
+    while (*text != '\0') {
+        int length = character_length((const unsigned char *)text);
+        memcpy(end, length > 0 ? text : replacement, length > 0 ? (size_t)length : 3);
+        end += length > 0 ? length : 3;
+        text += length > 0 ? length : 1;
+    }
+    *end = '\0';
+    json_t *string = json_string(clean);
+    free(clean);
+    return string;
 }
 
 static void timestamp(char *text, size_t size) {
@@ -28,38 +147,92 @@ static void timestamp(char *text, size_t size) {
     snprintf(text, size, "%s.%06ldZ", seconds, now.tv_nsec / 1000);
 }
 
-static void write_line(int fd, json_t *line) {
-    char *text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
+static json_t *new_line(const char *level, const char *event) {
+    char ts[64];
 
-    if (text == NULL)
-        return;
-    size_t length = strlen(text);
-    text[length] = '\n'; /* in the place of the NUL: one write(2), no copy */
-    if (write(fd, text, length + 1) < 0) {
-        /* The disk may be full. The daemon goes on; chapter 6 says what else one can do. */
-    }
-    free(text);
+    timestamp(ts, sizeof ts);
+    return json_pack(
+        "{s:s, s:s, s:s, s:i}", "ts", ts, "level", level, "event", event, "pid", (int)getpid());
 }
 
-void log_event(
-    const struct log *log, const char *level, const char *event, const char *fields, ...) {
-    char ts[64];
-    va_list arguments;
+/* One datagram of KEY=VALUE lines. A JSON text holds no newline, so none needs a length. */
+static bool send_journal(
+    const struct log *log, const char *level, const char *event, char *text, size_t length) {
+    char head[256];
+    int size = snprintf(head, sizeof head,
+        "PRIORITY=%d\nSYSLOG_IDENTIFIER=labd\nLABD_EVENT=%s\nMESSAGE=", priority(level), event);
+    struct iovec parts[] = {{head, (size_t)size}, {text, length}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-    if (log->fd < 0)
-        return;
-    timestamp(ts, sizeof ts);
-    json_t *line = json_pack(
-        "{s:s, s:s, s:s, s:i}", "ts", ts, "level", level, "event", event, "pid", (int)getpid());
-    if (fields != NULL) {
-        va_start(arguments, fields);
-        json_t *object = json_vpack_ex(NULL, 0, fields, arguments);
-        va_end(arguments);
-        json_object_update(line, object);
-        json_decref(object);
+    return sendmsg(log->fd, &message, 0) >= 0;
+}
+
+/* A file without a name is one that nobody will ever read. */
+static bool file_is_there(struct log *log) {
+    struct stat status;
+    struct failure unheard;
+
+    if (log->path[0] == '\0' || fstat(log->fd, &status) < 0 || status.st_nlink > 0)
+        return true;
+    return log_reopen(log, &unheard) == 0;
+}
+
+/* The line in a single call, after the newline that a torn one still needs. */
+static bool write_file(struct log *log, char *text, size_t length) {
+    size_t extra = log->torn ? 1 : 0;
+    struct iovec parts[] = {{"\n", extra}, {text, length}};
+
+    if (!file_is_there(log))
+        return false;
+    ssize_t written = writev(log->fd, parts, 2);
+    if (written > 0)
+        log->torn = (size_t)written < extra + length;
+    return written == (ssize_t)(extra + length);
+}
+
+static bool write_line(struct log *log, const char *level, const char *event, json_t *line) {
+    char *text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
+    bool written = false;
+
+    if (text != NULL) {
+        size_t length = strlen(text);
+        text[length++] = '\n'; /* in the place of the NUL */
+        written = log->journal ? send_journal(log, level, event, text, length)
+                               : write_file(log, text, length);
     }
-    write_line(log->fd, line);
+    free(text);
+    return written;
+}
+
+/* Says what was lost, now that something can be written again. */
+static bool confess(struct log *log) {
+    json_t *line = new_line("warning", "log_lost");
+
+    json_object_set_new(line, "lines", json_integer((json_int_t)log->lost));
+    bool written = write_line(log, "warning", "log_lost", line);
     json_decref(line);
+    if (written)
+        log->lost = 0;
+    return written;
+}
+
+void log_event(struct log *log, const char *level, const char *event, const char *fields, ...) {
+    va_list arguments;
+    json_t *object = NULL;
+
+    if (fields != NULL) { /* before anything else: it takes over what log_text made */
+        va_start(arguments, fields);
+        object = json_vpack_ex(NULL, 0, fields, arguments);
+        va_end(arguments);
+    }
+    if (log->fd >= 0 && priority(level) <= log->level) {
+        json_t *line = new_line(level, event);
+        json_object_update(line, object);
+        if ((log->lost > 0 && !confess(log)) || !write_line(log, level, event, line))
+            log->lost++;
+        json_decref(line);
+    }
+    json_decref(object);
 }
 
 void log_close(struct log *log) {

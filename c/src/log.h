@@ -1,35 +1,90 @@
 /*
- * log - one JSON object a line, for programs to read and people to grep.
+ * Lab 6: log - one JSON object a line, for programs to read and people to grep.
  *
  * Every line has ts (RFC 3339, UTC, microseconds), level, event and pid, then
- * the fields of the event. A line is one write(2) to a file opened with
- * O_APPEND, so that lines of several processes never run into each other.
+ * the fields of the event. A line is one system call to a file opened with
+ * O_APPEND, so that lines of several processes never run into each other. What
+ * comes from outside is data: JSON escapes every control character, so nobody
+ * can forge a line. No field ever holds a secret: log the name of a thing, not
+ * its contents.
+ *
+ * A log that cannot be written does not stop a daemon. It counts what it lost,
+ * and says so with the first line that can be written again.
+ *
+ * The levels are "debug", "info", "warning" and "error".
  */
 #ifndef LABD_LOG_H
 #define LABD_LOG_H
 
 #include "failure.h"
 
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+
 struct log {
-    int fd; /* -1: there is no log, and every event is dropped */
+    int fd;              /* -1: there is no log, and every event is dropped */
+    int level;           /* the least urgent priority that is written: syslog(3) */
+    bool journal;        /* fd is a socket to the journal, not a file */
+    bool torn;           /* the file ends within a line */
+    unsigned long lost;  /* lines that could not be written since the last that could */
+    char path[PATH_MAX]; /* for log_reopen; empty when there is no file */
 };
 
 /*
- * log_open - append to the file at path (made with mode 0640), or no log if path is empty.
+ * log_open - append to the file at path, or no log if path is empty.
  *
- * Returns 0 or -errno from open(2).
+ * Opened by descriptors_open with O_APPEND, O_CREAT (mode 0640) and O_NONBLOCK:
+ * a FIFO whose reader is slow must not stop us, and one without a reader is
+ * refused with -ENXIO. Looks whether the file ends within a line. level is the least urgent
+ * that is written. Returns 0 or -errno; log->fd is -1 then.
  */
-int log_open(struct log *log, const char *path, struct failure *why);
+int log_open(struct log *log, const char *path, const char *level, struct failure *why);
 
 /*
- * log_event - write one line.
+ * log_attach - log to standard error, or to the journal behind it: in the foreground.
  *
- * fields is a format of json_pack(3) for one object, such as "{s:s}", with its
- * arguments; NULL when the event has no fields. Never fails: a daemon does not
- * stop because its log cannot be written.
+ * If JOURNAL_STREAM holds the device and inode of standard error, in decimal,
+ * "DEVICE:INODE", then the journal listens there. Lines then go to its socket,
+ * /run/systemd/journal/socket, as a datagram of PRIORITY, SYSLOG_IDENTIFIER,
+ * LABD_EVENT and MESSAGE, the line. If that socket cannot be reached, to
+ * standard error after all. Never fails. systemd.exec(5), $JOURNAL_STREAM;
+ * sd_journal_send(3).
  */
-void log_event(
-    const struct log *log, const char *level, const char *event, const char *fields, ...);
+void log_attach(struct log *log, const char *level);
+
+/* log_set_level - write from this level on. */
+void log_set_level(struct log *log, const char *level);
+
+/*
+ * log_reopen - open the path again: somebody has renamed the file, logrotate(8).
+ *
+ * The new file is opened first and then takes the place of the old one, so that
+ * no line is lost in between. If it cannot be opened, the old one is kept.
+ * Does nothing when there is no file. Returns 0 or -errno.
+ */
+int log_reopen(struct log *log, struct failure *why);
+
+/*
+ * log_event - write one line, if it is urgent enough.
+ *
+ * fields is a format of json_pack for one object, such as "{s:i, s:o}", with
+ * its arguments; NULL when the event has no fields. Never fails. A file that
+ * has no name any more (it was removed, not renamed) is opened anew at its
+ * path. A line that was not written, or only in part (a full disk), is counted
+ * in log->lost; before the next line that can be written comes the event
+ * "log_lost", a warning, with their number in the field "lines". A part of a
+ * line is first ended by a newline, so that it spoils no other.
+ */
+void log_event(struct log *log, const char *level, const char *event, const char *fields, ...);
+
+/*
+ * log_text - text from outside as a JSON string, for "o" in the fields of log_event.
+ *
+ * Each byte that is not part of valid UTF-8 becomes U+FFFD: a file name can be
+ * any bytes, a JSON string cannot.
+ */
+json_t *log_text(const char *text);
 
 /* log_close - close the file; events after that are dropped. */
 void log_close(struct log *log);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const int stop_signals[] = {SIGTSTP, SIGTTIN, SIGTTOU};
-static const int taken_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+static const int taken_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -29,8 +29,8 @@ int signals_reset(struct failure *why);
  *
  * Ignores SIGTSTP, SIGTTIN and SIGTTOU: a daemon has no terminal that could
  * stop it. Ignores SIGPIPE: a peer that hangs up must cost us an EPIPE from
- * write(2), not our life. Blocks SIGTERM, SIGINT, SIGHUP and SIGCHLD and
- * opens one signalfd(2) for the four (non-blocking, close-on-exec).
+ * write(2), not our life. Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD
+ * and opens one signalfd(2) for the five (non-blocking, close-on-exec).
  *
  * Returns the descriptor, owned by the caller, or -errno.
  */

@@ -141,7 +141,7 @@ def directory(facts: Facts) -> Verdict:
 
 @_check("ready")
 def ready(facts: Facts) -> Verdict:
-    """The starter stays until the daemon is ready. Scenario "slow": that takes WARMUP seconds."""
+    """The starter stays until the daemon is ready, also when that takes a while."""
     expected = f"the starter exits once the daemon is ready: not before {WARMUP * 1000:.0f} ms"
     seconds = facts["starter_seconds"].value
     if not isinstance(seconds, float):
@@ -395,3 +395,102 @@ def foreign(facts: Facts) -> Verdict:
         return Verdict(None, facts["at_TERM"].evidence, expected)
     kept = facts["pidfile_after"].value == ANOTHER.decode()
     return Verdict(kept, "still there" if kept else show(facts["pidfile_after"].value), expected)
+
+
+# --- lab 5 ---
+
+
+@_check("child-group")
+def child_group(facts: Facts) -> Verdict:
+    """A child leads a process group of its own."""
+    return _equals(facts, "child_group", "own", "a process group of its own")
+
+
+@_check("child-signals")
+def child_signals(facts: Facts) -> Verdict:
+    """A child has every signal at default, and none blocked."""
+    expected = "nothing blocked, nothing ignored"
+    for name in ("child_blocked", "child_ignored"):
+        verdict = _equals(facts, name, (), expected)
+        if not verdict.passed:
+            return verdict
+    return verdict
+
+
+@_check("child-descriptors")
+def child_descriptors(facts: Facts) -> Verdict:
+    """A child reads from /dev/null and has nothing above 2."""
+    verdict = _equals(facts, "child_descriptors", (), "only 0, 1 and 2")
+    if not verdict.passed:
+        return verdict
+    return _equals(facts, "child_stdin", "/dev/null r", "0 on /dev/null, to read")
+
+
+@_check("child-environment")
+def child_environment(facts: Facts) -> Verdict:
+    """A child gets PATH and nothing that the daemon itself was started with."""
+    return _equals(facts, "child_variables", ("PATH",))
+
+
+@_check("stop-children")
+def stop_children(facts: Facts) -> Verdict:
+    """A daemon that stops leaves no job running."""
+    expected = "exit 0, and no process left"
+    verdict = _equals(facts, "at_TERM", "exit 0", expected)
+    return _equals(facts, "left", 0, expected) if verdict.passed else verdict
+
+
+def _ends(facts: Facts, expected: tuple[str, ...]) -> Verdict:
+    """Whether the daemon logged the ends that its jobs had, of these each exactly once."""
+    found = facts["job_ends"].value
+    if not isinstance(found, tuple):
+        return Verdict(None, facts["job_ends"].evidence, show(expected))
+    wrong = sorted(set(found) ^ set(expected)) or [end for end in found if found.count(end) > 1]
+    shown = ", ".join(wrong)
+    observed = f"differs in: {shown}" if wrong else "each as it was"
+    return Verdict(not wrong, observed, ", ".join(expected), facts["job_ends"].evidence)
+
+
+@_check("statuses")
+def statuses(facts: Facts) -> Verdict:
+    """The end of each job is known: its exit code, or the signal that ended it."""
+    return _ends(facts, ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0"))
+
+
+@_check("orphans")
+def orphans(facts: Facts) -> Verdict:
+    """What a job left behind is the daemon's child, and is reaped when it ends."""
+    expected = "the daemon is its parent, and reaps it within 1 s of its end"
+    verdict = _equals(facts, "child_parent", "daemon", expected)
+    if not verdict.passed or facts["zombies"].value == 0:
+        return verdict
+    return Verdict(False, "a zombie", expected, facts["zombies"].evidence)
+
+
+@_check("reaped")
+def reaped(facts: Facts) -> Verdict:
+    """Of many children that ended at once none stays a zombie."""
+    expected = "all reaped within 1 s, though one SIGCHLD came for all"
+    ended, zombies_left = facts["ended_while_stopped"].value, facts["zombies"].value
+    if not ended:
+        return Verdict(None, "no child has ended", expected)
+    pending = facts["pending_while_stopped"]
+    observed = f"{show(zombies_left)} of {show(ended)} still there"
+    waited = f"while it was stopped {show(pending.value)} waited: {pending.evidence}"
+    return Verdict(zombies_left == 0, observed, expected, waited)
+
+
+@_check("deadline")
+def deadline(facts: Facts) -> Verdict:
+    """A job that runs too long gets SIGTERM, and one that does not heed it SIGKILL."""
+    verdict = _ends(facts, ("deaf KILL", "group TERM", "polite TERM", "stopped TERM"))
+    if verdict.passed and facts["unfinished"].value:
+        left = show(facts["unfinished"].value)
+        return Verdict(False, f"not put away: {left}", verdict.expected, verdict.evidence)
+    return verdict
+
+
+@_check("whole-group")
+def whole_group(facts: Facts) -> Verdict:
+    """With a job ends every process of its group."""
+    return _equals(facts, "left_by_jobs", 0, "no process of an ended job left")

@@ -1,6 +1,7 @@
-"""The labs as their `lab.toml` describe them."""
+"""The labs as their `lab.toml` and `hints.toml` describe them."""
 
 import tomllib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from daemonlab.house import LABS
 from daemonlab.scenarios import LABS as SCENARIOS
 
 LAST_LAB = 13
+LANGUAGES = ("c", "python")
+TIERS = ("question", "pointer", "recipe")
 
 
 class CourseError(Exception):
@@ -32,6 +35,22 @@ class CheckInfo:
     man: str
     section: str
     """Page and anchor in the book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Help with one check in the terms of one language; each tier tells more than the last."""
+
+    question: str
+    """Makes one think."""
+    pointer: str
+    """Which function, which page of the manual, which section of the book."""
+    recipe: str
+    """The steps in words; calls by their names, never the code."""
+
+
+Hints = Mapping[str, Mapping[str, Hint]]
+"""By the id of the check, then by language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,49 @@ def _read(folder: Path) -> Lab:
         return Lab(number, folder, table["title"], table["module"], checks)
     except KeyError as error:
         raise CourseError(f"{path}: the key {error} is missing") from error
+    except (OSError, ValueError) as error:
+        raise CourseError(f"{path}: {error}") from error
+
+
+def _same_keys(where: str, found: Collection[str], wanted: Collection[str]) -> None:
+    if missing := sorted(set(wanted) - set(found)):
+        raise ValueError(f"{where}: missing {missing}")
+    if extra := sorted(set(found) - set(wanted)):
+        raise ValueError(f"{where}: there is no {extra}")
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{key}: expected a text, found {value!r}")
+    return value.strip()
+
+
+def _tier(key: str, value: object) -> dict[str, str]:
+    """The text for each language: one stands for both."""
+    if not isinstance(value, dict):
+        return dict.fromkeys(LANGUAGES, _text(key, value))
+    _same_keys(key, value, LANGUAGES)
+    return {language: _text(f"{key}.{language}", value[language]) for language in LANGUAGES}
+
+
+def _hint(check: str, table: object) -> dict[str, Hint]:
+    if not isinstance(table, dict):
+        raise ValueError(f"{check}: expected a table, found {table!r}")
+    _same_keys(check, table, TIERS)
+    tiers = {tier: _tier(f"{check}.{tier}", text) for tier, text in table.items()}
+    return {
+        language: Hint(**{tier: texts[language] for tier, texts in tiers.items()})
+        for language in LANGUAGES
+    }
+
+
+def hints(lab: Lab) -> Hints:
+    """The hints for every check of a lab, and for no other. Raises CourseError."""
+    path = lab.folder / "hints.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        _same_keys("checks", table, [check.id for check in lab.checks])
+        return {check.id: _hint(check.id, table[check.id]) for check in lab.checks}
     except (OSError, ValueError) as error:
         raise CourseError(f"{path}: {error}") from error
 

@@ -55,7 +55,7 @@ HOSTILE = Environment(
     descriptors=(7, 300, 900),
     descriptor_limit=256,
     ignored=frozenset({signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR2}),
-    blocked=frozenset({signal.SIGTERM, signal.SIGUSR1}),
+    blocked=frozenset({signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM}),
     groups=(0, 4, 27),
     variables={
         **NULL_VARIABLES,

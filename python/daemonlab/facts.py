@@ -8,11 +8,12 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
-from daemonlab.record import File, Reaction, Record
+from daemonlab.record import File, Reaction, Record, Work
 from daemonlab.scenarios import PIDFILE, VICTIM
 
 
@@ -115,8 +116,11 @@ def output(record: Record) -> Fact:
 @_fact
 def processes(record: Record) -> Fact:
     """How many processes it has."""
-    listed = ", ".join(f"{seen.process.pid} {seen.comm}" for seen in record.processes)
-    return Fact(len(record.processes), listed)
+    return Fact(len(record.processes), _list(record.processes))
+
+
+def _list(snapshots: Iterable[Snapshot]) -> str:
+    return ", ".join(f"{seen.process.pid} {seen.comm}" for seen in snapshots)
 
 
 # --- lab 1: where it stands ---
@@ -398,6 +402,149 @@ def again_pidfile(record: Record) -> Fact:
     if reaction is None or reaction.again is None:
         return Fact(None, "not tried")
     return _content(record, reaction.again.files.get(PIDFILE))
+
+
+# --- lab 5: whom it runs ---
+
+
+def _of_work(derive: Callable[[Record, Work], Fact]) -> Callable[[Record], Fact]:
+    """A fact about what became of jobs: unknown when none were given."""
+
+    def derived(record: Record) -> Fact:
+        work = next((reaction.work for reaction in record.reactions if reaction.work), None)
+        return Fact(None, "not tried") if work is None else derive(record, work)
+
+    derived.__name__, derived.__doc__ = derive.__name__, derive.__doc__
+    return _fact(derived)
+
+
+def _of_child(derive: Callable[[Record, Snapshot], Fact]) -> Callable[[Record], Fact]:
+    """A fact about one child while it ran: unknown when none was seen."""
+
+    def derived(record: Record, work: Work) -> Fact:
+        if not work.children:
+            return Fact(None, "no child was seen")
+        return derive(record, work.children[0])
+
+    derived.__name__, derived.__doc__ = derive.__name__, derive.__doc__
+    return _of_work(derived)
+
+
+@_of_child
+def child_parent(record: Record, child: Snapshot) -> Fact:
+    """Whose child it is now: the daemon's, though the one between them may have ended."""
+    names = {record.keeper: "reaper", record.daemon.process.pid if record.daemon else 0: "daemon"}
+    return Fact(names.get(child.ppid, "other"), _line(child, "PPid"))
+
+
+@_of_child
+def child_group(record: Record, child: Snapshot) -> Fact:
+    """Whether it leads a process group of its own."""
+    own = child.pgrp == child.process.pid
+    return Fact("own" if own else "another's", f"pid {child.process.pid}, group {child.pgrp}")
+
+
+_C_LIBRARY = {32, 33}
+"""Signals of the C library's own: its posix_spawn(3) leaves them ignored in the child."""
+
+
+@_of_child
+def child_ignored(record: Record, child: Snapshot) -> Fact:
+    """The signals that a child ignores, but for the two that the C library keeps for itself."""
+    if isinstance(child.sig_ignored, Unknown):
+        return Fact(None, child.sig_ignored.reason)
+    return Fact(signal_names(child.sig_ignored - _C_LIBRARY), _line(child, "SigIgn"))
+
+
+@_of_child
+def child_blocked(record: Record, child: Snapshot) -> Fact:
+    """The signals that a child blocks."""
+    if isinstance(child.sig_blocked, Unknown):
+        return Fact(None, child.sig_blocked.reason)
+    return Fact(signal_names(child.sig_blocked), _line(child, "SigBlk"))
+
+
+@_of_child
+def child_stdin(record: Record, child: Snapshot) -> Fact:
+    """Where a child reads from."""
+    return _standard(0)(record, child)
+
+
+@_of_child
+def child_descriptors(record: Record, child: Snapshot) -> Fact:
+    """The descriptors above 2 that a child was given."""
+    if isinstance(child.descriptors, Unknown):
+        return Fact(None, child.descriptors.reason)
+    above = _above_standard(child)
+    return Fact(
+        tuple(descriptor.number for descriptor in above),
+        "; ".join(map(_show, above)) or "none above 2",
+    )
+
+
+@_of_child
+def child_variables(record: Record, child: Snapshot) -> Fact:
+    """The environment variables of a child, but for those that a shell sets itself."""
+    if isinstance(child.environ, Unknown):
+        return Fact(None, child.environ.reason)
+    names = sorted(
+        name for line in child.environ if (name := line.partition("=")[0]) not in ("PWD", "_")
+    )
+    return Fact(tuple(names), " ".join(child.environ))
+
+
+@_of_work
+def job_ends(record: Record, work: Work) -> Fact:
+    """How each job ended, as the daemon logged it: "NAME CODE" or "NAME SIGNAL"."""
+    ends = []
+    for line in record.log.splitlines():
+        with suppress(ValueError, AttributeError):
+            event = json.loads(line)
+            if event.get("event") == "job_ended":
+                ends.append(f"{event.get('job')} {event.get('code', event.get('signal'))}")
+    return Fact(tuple(sorted(ends)), f"{len(ends)} events job_ended in the log")
+
+
+@_of_work
+def unfinished(record: Record, work: Work) -> Fact:
+    """The jobs that the daemon had not put away when the time was over."""
+    return Fact(work.unfinished, "in new/ or cur/ of the spool")
+
+
+@_of_work
+def ended_while_stopped(record: Record, work: Work) -> Fact:
+    """How many of its children ended while the daemon itself was stopped."""
+    return Fact(work.ended, f"{work.ended} children in state Z")
+
+
+@_of_work
+def pending_while_stopped(record: Record, work: Work) -> Fact:
+    """The signals that waited for it meanwhile. However many children ended: one SIGCHLD."""
+    if not work.stopped:
+        return Fact(None, "it was not stopped")
+    stopped = work.stopped[0]
+    if isinstance(stopped.sig_shared_pending, Unknown):
+        return Fact(None, stopped.sig_shared_pending.reason)
+    return Fact(signal_names(stopped.sig_shared_pending), _line(stopped, "ShdPnd"))
+
+
+@_of_work
+def zombies(record: Record, work: Work) -> Fact:
+    """How many children that had ended were not reaped in time."""
+    return Fact(work.zombies, f"{work.zombies} children in state Z")
+
+
+@_of_work
+def left_by_jobs(record: Record, work: Work) -> Fact:
+    """How many processes its jobs had left when they were over."""
+    return Fact(len(work.left), _list(work.left))
+
+
+@_fact
+def left(record: Record) -> Fact:
+    """How many processes of it were alive when all was done."""
+    numbers = ", ".join(str(process.pid) for process in record.left)
+    return Fact(len(record.left), numbers or "none")
 
 
 for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TERM TERM"):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from daemonlab import work
 from daemonlab.launch import Launch, LaunchError, folder, launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, snapshot
 from daemonlab.record import Again, File, Reaction, Record
@@ -216,13 +217,17 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
     same once more; "replace" puts another's PID file in the place of its own; "storm" sends many
     SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
-    row, each sent when the one before has been taken, and it is expected to end.
+    row, each sent when the one before has been taken, and it is expected to end. The actions of
+    work.py give it jobs.
     """
     if action == "again":
         return _again(subject, process)
     if action == "replace":
         return _replace(subject, process)
     began = time.monotonic()
+    if action in work.ACTIONS:
+        done = work.ACTIONS[action](subject, process)
+        return Reaction(action, alive(process), seconds=time.monotonic() - began, work=done)
     with suppress(ProcessGone):
         if action == "logout":
             subject.log_out()
@@ -320,6 +325,8 @@ def _prepare(command: Command, scenario: Scenario, scratch: Path) -> tuple[str, 
     try:
         if scenario.prepare is not None:
             scenario.prepare(scratch)
+        if scenario.jobs:
+            work.prepare(scenario.jobs, scratch)
         configuration = _write_configuration(scenario, scratch)
     except OSError as error:
         raise LaunchError(refused(f"nothing can be written to {scratch}", error)) from error
@@ -356,6 +363,7 @@ def _watch(subject: Launch, scenario: Scenario, start_time: float) -> Record:
         log=_read_log(subject.scratch / "log"),
         files=files,
         files_after=_files(subject.scratch),
+        left=tuple(subject.processes()),
         trouble=_trouble(subject),
     )
 

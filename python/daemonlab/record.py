@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daemonlab.environment import Environment
-from daemonlab.observe import Snapshot
+from daemonlab.observe import Process, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Reaction:
     """From the first signal to its end, or to the deadline; of "again", to the starter's end."""
     again: "Again | None" = None
     """What a second start did, where the action was one."""
+    work: "Work | None" = None
+    """What became of the jobs, where the action gave it some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,24 @@ class Again:
     """The number of the daemon that it left; 0 for none."""
     files: Mapping[str, "File"]
     """The folder of the launch, while the second daemon, if any, was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a daemon did with jobs that it was given."""
+
+    children: tuple[Snapshot, ...] = ()
+    """The children, or orphans, that the action looked at while they ran."""
+    stopped: tuple[Snapshot, ...] = ()
+    """The daemon while it was stopped and its children had ended."""
+    ended: int = 0
+    """How many children had ended by then: zombies, since nobody could reap them."""
+    zombies: int = 0
+    """How many were still there when the time to reap them was over."""
+    unfinished: tuple[str, ...] = ()
+    """The jobs that still lay in new/ or cur/ when the time was over."""
+    left: tuple[Snapshot, ...] = ()
+    """The subject's processes other than the daemon when the time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,8 @@ class Record:
     """The folder of the launch once the daemon had settled, by name."""
     files_after: Mapping[str, File]
     """The same after all that was done to the daemon."""
+    left: tuple[Process, ...]
+    """Its processes that were alive after all that."""
     trouble: str
     """Why the launch was cut short ("more than 256 processes", …), else empty."""
 

@@ -25,6 +25,8 @@ class Scenario:
     """In this order, each on a daemon that has settled: see perform.act."""
     prepare: Callable[[Path], None] | None = None
     """Puts something into the folder of the launch before the daemon is started."""
+    jobs: Mapping[str, str] = field(default_factory=dict)
+    """Shell scripts by name, for the actions of work.py; {scratch} as above."""
     copies: int = 1
     """How many times the command is started at once, by one shell that waits for all of them."""
     any_program: bool = False
@@ -67,6 +69,29 @@ def _shared(scratch: Path) -> None:
     (scratch / "shared").chmod(0o777)
 
 
+_SPOOL = {**_LOG, "spool": "{scratch}/spool", "poll_interval": "0", "workers": "8"}
+_LATE = {**_SPOOL, "job_timeout": "0.2", "job_grace": "0.2"}
+SLEEP = "exec sleep 60"
+ENDS = {
+    "good": "exit 0",
+    "bad": "exit 3",
+    "killed": "kill -KILL $$",
+    "closed": "exec 0<&- 1>&- 2>&-; exit 4",
+    # It leaves a process in its group, which has to end with it.
+    "leaver": "sleep 60 & exit 0",
+    # It leaves a process in a session of its own, which has got there when it ends.
+    "orphan": "setsid sh -c '>{scratch}/there; exec sleep 60' &\n"
+    "while [ ! -e {scratch}/there ]; do sleep 0.01; done",
+}
+"""Jobs by how they end."""
+LATE = {
+    "polite": SLEEP,
+    "group": "sleep 60 & wait",
+    "deaf": "trap '' TERM; sleep 60 & while :; do sleep 1; done",
+    "stopped": "kill -STOP $$",
+}
+"""Jobs that do not end by themselves."""
+
 LABS: Mapping[int, tuple[Scenario, ...]] = {
     1: (
         Scenario("friendly", FRIENDLY, _LOG, ("logout",)),
@@ -97,6 +122,12 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             "shared", FRIENDLY, {**_LOG, "pidfile": "{scratch}/shared/labd.pid"}, prepare=_shared
         ),
         Scenario("race", FRIENDLY, _PIDFILE, copies=COPIES),
+    ),
+    5: (
+        Scenario("child", HOSTILE, _SPOOL, ("look", "TERM"), jobs={"look": SLEEP}),
+        Scenario("ends", FRIENDLY, _SPOOL, ("ends",), jobs=ENDS),
+        Scenario("burst", BARE, _SPOOL, ("burst",), jobs={f"job{n}": SLEEP for n in range(5)}),
+        Scenario("late", FRIENDLY, _LATE, ("late",), jobs=LATE),
     ),
 }
 

@@ -4,20 +4,31 @@ usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]
 """
 
 import argparse
+import os
 import select
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from os import close
 
+from labd.children import Children, children_close, children_end, children_open
+from labd.clock import now_milliseconds
 from labd.config import Config, config_load
 from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
-from labd.log import Log, log_close, log_event, log_open
+from labd.jobs import Jobs, jobs_close, jobs_expire, jobs_look, jobs_open, jobs_reap, jobs_take
+from labd.log import (
+    Log,
+    log_attach,
+    log_close,
+    log_event,
+    log_open,
+    log_reopen,
+    log_set_level,
+    log_text,
+)
 from labd.pidfile import Pidfile, pidfile_acquire, pidfile_release
 from labd.signals import signals_next, signals_open, signals_reset
 
@@ -36,6 +47,8 @@ class Labd:
     """Write end of the pipe to the starter; -1: nobody waits."""
     signals: int = -1
     """The signalfd; -1: signals do what their default is."""
+    children: Children = field(default_factory=Children)
+    jobs: Jobs = field(default_factory=Jobs)
 
 
 # --- the steps, as the table below calls them ---
@@ -63,9 +76,9 @@ def _start_descriptors_null(labd: Labd) -> None:
 
 def _start_log(labd: Labd) -> None:
     if labd.options.foreground and not labd.config.log:
-        labd.log = Log(2)  # a service manager reads it there
+        labd.log = log_attach(labd.config.log_level)  # a service manager reads it
         return
-    labd.log = log_open(labd.config.log)
+    labd.log = log_open(labd.config.log, labd.config.log_level)
 
 
 def _stop_log(labd: Labd) -> None:
@@ -82,8 +95,8 @@ def _start_pidfile(labd: Labd) -> None:
             labd.log,
             "warning",
             "stale_pidfile",
-            path=labd.config.pidfile,
-            held=labd.pidfile.stale,
+            path=log_text(labd.config.pidfile),
+            held=log_text(labd.pidfile.stale),
         )
 
 
@@ -97,31 +110,60 @@ def _start_signals(labd: Labd) -> None:
 
 def _stop_signals(labd: Labd) -> None:
     # The signals stay blocked: one more SIGTERM must not end a clean exit with a kill.
-    close(labd.signals)
+    os.close(labd.signals)
     labd.signals = -1
 
 
-def _now_milliseconds() -> int:
-    return time.monotonic_ns() // 1_000_000  # the wall clock may jump
+def _start_children(labd: Labd) -> None:
+    config = labd.config
+    labd.children = children_open(config.workers, config.job_timeout, config.job_grace)
 
 
-def _wait_for_signal(labd: Labd, until: int | None = None) -> int:
-    """Before lab 3 there is nothing to wait for: a signal's default action ends us."""
-    left = None if until is None else max(0, until - _now_milliseconds())
+def _stop_children(labd: Labd) -> None:
+    children_close(labd.children)
+
+
+def _start_jobs(labd: Labd) -> None:
+    config = labd.config
+    labd.jobs = jobs_open(labd.children, labd.log, config.spool, config.poll_interval)
+
+
+def _stop_jobs(labd: Labd) -> None:
+    jobs_close(labd.jobs)
+
+
+# --- waiting ---
+
+
+def _wait_for_signal(labd: Labd, until: int = -1) -> int:
+    """Wait for a signal, or until a time (-1: for ever), and look after the children meanwhile.
+
+    Before lab 3 there is nothing to wait for: a signal's default action ends us.
+    """
+    left = None if until < 0 else max(0, until - now_milliseconds())
     waiting = select.poll()
-    if labd.signals >= 0:
-        waiting.register(labd.signals, select.POLLIN)
+    for fd in (labd.signals, labd.children.timer):
+        if fd >= 0:
+            waiting.register(fd, select.POLLIN)
     with failing("poll()"):
-        waiting.poll(left)
-    return 0 if labd.signals < 0 else signals_next(labd.signals)
+        ready = [fd for fd, _ in waiting.poll(left)]
+    number = 0 if labd.signals < 0 else signals_next(labd.signals)
+    if number == signal.SIGCHLD and labd.children.timer >= 0:
+        jobs_reap(labd.jobs)
+    if labd.children.timer in ready:
+        jobs_expire(labd.jobs)
+    return number
+
+
+# --- the work ---
 
 
 def _start_work(labd: Labd) -> None:
     """What a real daemon does before it can serve: load, connect, check. Ours only waits, but
     as it must be done: a SIGTERM meanwhile ends it at once."""
-    until = _now_milliseconds() + labd.config.warmup
+    until = now_milliseconds() + labd.config.warmup
     log_event(labd.log, "info", "starting")
-    while _now_milliseconds() < until:
+    while now_milliseconds() < until:
         number = _wait_for_signal(labd, until)
         if number in (signal.SIGTERM, signal.SIGINT):
             raise Failure(f"stopped by {signal.Signals(number).name} while starting")
@@ -157,6 +199,8 @@ STEPS = (
     Step("log_open", 0, True, _start_log, _stop_log),
     Step("signals_open", 3, True, _start_signals, _stop_signals),
     Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
+    Step("children_open", 5, True, _start_children, _stop_children),
+    Step("jobs_open", 5, True, _start_jobs, _stop_jobs),
     Step("work", 0, True, _start_work),
     Step("ready", 1, True, _start_ready),
 )
@@ -184,20 +228,48 @@ def _stop(labd: Labd, done: list[Step]) -> None:
 
 
 def _drain(labd: Labd) -> None:
-    """Finish what is under way, for at most `drain`; a second request cuts it short."""
-    until = _now_milliseconds() + labd.config.drain
-    while _now_milliseconds() < until:
+    """Finish what is under way, for at most `drain`; then the jobs are ended. A second request
+    cuts it short."""
+    until = now_milliseconds() + labd.config.drain
+    while now_milliseconds() < until or labd.children.running > 0:
+        if 0 <= until <= now_milliseconds():
+            children_end(labd.children)
+            until = -1
         number = _wait_for_signal(labd, until)
         if number in (signal.SIGTERM, signal.SIGINT):
             log_event(labd.log, "warning", "forced", signal=signal.Signals(number).name[3:])
             raise Failure("forced to stop by a second signal")
 
 
+def _reload(labd: Labd) -> None:
+    """Of the configuration only the level of the log can change while we run."""
+    try:
+        config = config_load(labd.options.config)
+    except Failure as failure:
+        log_event(labd.log, "error", "reload_failed", error=log_text(failure.text))
+        return
+    log_set_level(labd.log, config.log_level)
+    log_event(labd.log, "info", "reload", signal="HUP", log_level=config.log_level)
+
+
+def _reopen(labd: Labd) -> None:
+    try:
+        log_reopen(labd.log)
+    except Failure as failure:
+        log_event(labd.log, "error", "reopen_failed", error=log_text(failure.text))
+    else:
+        log_event(labd.log, "info", "reopened")
+
+
 def _serve(labd: Labd) -> None:
     while True:
-        number = _wait_for_signal(labd)
+        jobs_take(labd.jobs)
+        number = _wait_for_signal(labd, labd.jobs.next_look)
         if number == signal.SIGHUP:
-            log_event(labd.log, "info", "reload", signal="HUP")
+            _reload(labd)
+            jobs_look(labd.jobs)
+        if number == signal.SIGUSR1:
+            _reopen(labd)
         if number in (signal.SIGTERM, signal.SIGINT):
             log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
             _drain(labd)
@@ -255,7 +327,7 @@ def _run(labd: Labd) -> None:
         _serve(labd)
     except Exception as error:
         failure = error if isinstance(error, Failure) else bug(error)
-        log_event(labd.log, "error", "failed", error=failure.text)
+        log_event(labd.log, "error", "failed", error=log_text(failure.text))
         raise failure from error
     finally:
         _stop(labd, done)
@@ -263,7 +335,11 @@ def _run(labd: Labd) -> None:
 
 def main() -> int:
     """Returns the exit code."""
-    labd = Labd(_read_options(), Config())
+    options = _read_options()
+    if options.config is not None:
+        with suppress(OSError):  # there may be no directory: then it cannot be opened
+            options.config = os.path.join(os.getcwd(), options.config)  # a daemon goes elsewhere
+    labd = Labd(options, Config())
     try:
         labd.config = config_load(labd.options.config)
         if labd.options.check:

@@ -7,9 +7,15 @@ absolute, because a daemon changes its directory.
     directory  /         where the daemon goes: chdir(2)
     umask      022       octal: umask(2)
     log        (none)    file that gets one JSON object a line
+    log_level  info      write from here on: debug, info, warning, error
     pidfile    (none)    file that holds our number, and our lock
     warmup     0         seconds of work before the daemon is ready
     drain      0         seconds of work left to do after SIGTERM
+    spool      (none)    folder of jobs
+    workers    4         jobs that run at a time, 1 to 10000
+    poll_interval 1      seconds between two looks for jobs; 0: only on SIGHUP
+    job_timeout 60       seconds that a job may run; 0: for ever
+    job_grace  5         seconds from SIGTERM to SIGKILL
 """
 
 import configparser
@@ -21,6 +27,7 @@ from typing import Any
 from labd.failure import EXIT_CONFIGURATION, Failure, failing
 
 _LONGEST_SECONDS = 86400
+_MOST_WORKERS = 10000
 _PATH_MAX = 4096
 
 
@@ -30,11 +37,20 @@ class Config:
 
     directory: str = "/"
     log: str = ""
+    log_level: str = "info"
     pidfile: str = ""
     umask: int = 0o022
     warmup: int = 0
     """Milliseconds."""
     drain: int = 0
+    """Milliseconds."""
+    spool: str = ""
+    workers: int = 4
+    poll_interval: int = 1000
+    """Milliseconds."""
+    job_timeout: int = 60_000
+    """Milliseconds."""
+    job_grace: int = 5000
     """Milliseconds."""
 
 
@@ -59,13 +75,31 @@ def _read_seconds(value: str) -> int:
     return int(float(value) * 1000 + 0.5)
 
 
+def _read_workers(value: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", value) or not 1 <= int(value) <= _MOST_WORKERS:
+        raise ValueError(f"a number from 1 to {_MOST_WORKERS}")
+    return int(value)
+
+
+def _read_level(value: str) -> str:
+    if value not in ("debug", "info", "warning", "error"):
+        raise ValueError("debug, info, warning or error")
+    return value
+
+
 _READERS: dict[str, Any] = {
     "directory": _read_path,
     "log": _read_path,
+    "log_level": _read_level,
     "pidfile": _read_path,
     "umask": _read_umask,
     "warmup": _read_seconds,
     "drain": _read_seconds,
+    "spool": _read_path,
+    "workers": _read_workers,
+    "poll_interval": _read_seconds,
+    "job_timeout": _read_seconds,
+    "job_grace": _read_seconds,
 }
 
 

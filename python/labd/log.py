@@ -1,45 +1,239 @@
-"""One JSON object a line, for programs to read and people to grep. Twin of `c/src/log.c`.
+"""Lab 6: log - one JSON object a line, for programs to read and people to grep.
 
 Every line has ts (RFC 3339, UTC, microseconds), level, event and pid, then the fields of the
-event. A line is one write(2) to a file opened with O_APPEND, so that lines of several processes
-never run into each other.
+event. A line is one system call to a file opened with O_APPEND, so that lines of several
+processes never run into each other. What comes from outside is data: JSON escapes every control
+character, so nobody can forge a line. No field ever holds a secret: log the name of a thing, not
+its contents.
+
+A log that cannot be written does not stop a daemon. It counts what it lost, and says so with the
+first line that can be written again.
+
+The levels are "debug", "info", "warning" and "error". Twin of `c/src/log.c`.
 """
 
-import json
 import os
+import re
+import socket
+import stat
+import syslog
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
 from labd.descriptors import descriptors_open
+from labd.failure import Failure
+from labd.lean import structlog
+
+_PRIORITIES = {
+    "debug": syslog.LOG_DEBUG,
+    "info": syslog.LOG_INFO,
+    "warning": syslog.LOG_WARNING,
+    "error": syslog.LOG_ERR,
+}
+"""The urgency of a level, as syslog(3) and the journal count it: 0 is the most urgent."""
 
 
 @dataclass(slots=True)
 class Log:
-    """An open log. fd -1: there is none, and every event is dropped."""
+    """An open log."""
 
     fd: int = -1
+    """-1: there is no log, and every event is dropped."""
+    level: int = syslog.LOG_INFO
+    """The least urgent priority that is written: syslog(3)."""
+    journal: bool = False
+    """fd is a socket to the journal, not a file."""
+    torn: bool = False
+    """The file ends within a line."""
+    lost: int = 0
+    """Lines that could not be written since the last that could."""
+    path: str = ""
+    """For log_reopen; empty when there is no file."""
 
 
-def log_open(path: str) -> Log:
-    """Append to the file at path (made with mode 0640), or no log if path is empty.
+def log_set_level(log: Log, level: str) -> None:
+    """Write from this level on."""
+    log.level = _PRIORITIES[level]
 
+
+def _open_file(path: str) -> int:
+    return descriptors_open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o640)
+
+
+def _ends_torn(fd: int) -> bool:
+    """Whether the file ends within a line: somebody's disk was full, or he died."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
+        return False
+    with suppress(OSError), open(f"/proc/self/fd/{fd}", "rb") as file:  # ours is not for reading
+        return os.pread(file.fileno(), 1, status.st_size - 1) not in (b"\n", b"")
+    return False
+
+
+def log_open(path: str, level: str) -> Log:
+    """Append to the file at path, or no log if path is empty.
+
+    Opened by descriptors_open with O_APPEND, O_CREAT (mode 0640) and O_NONBLOCK: a FIFO whose
+    reader is slow must not stop us, and one without a reader is refused with ENXIO. Looks whether
+    the file ends within a line. level is the least urgent that is written. Raises Failure.
+    """
+    log = Log()
+    log_set_level(log, level)
+    if path:
+        log.fd = _open_file(path)
+        log.torn = _ends_torn(log.fd)
+        log.path = path
+    return log
+
+
+def _connect_journal() -> int:
+    """A socket to the journal, if it is the journal that reads our standard error; else -1."""
+    stream = re.match(r"(\d+):(\d+)", os.environ.get("JOURNAL_STREAM", ""))
+    status = os.fstat(2)
+    if not stream or (status.st_dev, status.st_ino) != tuple(map(int, stream.groups())):
+        return -1
+    journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    with suppress(OSError):
+        journal.connect("/run/systemd/journal/socket")
+        return journal.detach()
+    journal.close()
+    return -1
+
+
+def log_attach(level: str) -> Log:
+    """Log to standard error, or to the journal behind it: in the foreground.
+
+    If JOURNAL_STREAM holds the device and inode of standard error, in decimal, "DEVICE:INODE",
+    then the journal listens there. Lines then go to its socket, /run/systemd/journal/socket, as a
+    datagram of PRIORITY, SYSLOG_IDENTIFIER, LABD_EVENT and MESSAGE, the line. If that socket
+    cannot be reached, to standard error after all. Never fails. systemd.exec(5),
+    $JOURNAL_STREAM; sd_journal_send(3).
+    """
+    log = Log()
+    with suppress(OSError):
+        log.fd = _connect_journal()
+    log_set_level(log, level)
+    log.journal = log.fd >= 0
+    if not log.journal:
+        log.fd = 2
+    return log
+
+
+def log_reopen(log: Log) -> None:
+    """Open the path again: somebody has renamed the file, logrotate(8).
+
+    The new file is opened first and then takes the place of the old one, so that no line is lost
+    in between. If it cannot be opened, the old one is kept. Does nothing when there is no file.
     Raises Failure.
     """
-    if not path:
-        return Log()
-    return Log(descriptors_open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640))
+    if not log.path:
+        return
+    fd = _open_file(log.path)
+    os.close(log.fd)
+    log.fd = fd
+    log.torn = _ends_torn(fd)
+
+
+def log_text(text: str) -> str:
+    """Text from outside as a JSON string can hold it.
+
+    Each byte that is not part of valid UTF-8 becomes U+FFFD: a file name can be any bytes, and
+    Python keeps such a byte as half a surrogate pair, PEP 383.
+    """
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def _add_pid(_logger: object, _level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    return {**event, "pid": os.getpid()}
+
+
+def _in_order(_logger: object, level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    first = {"ts": event.pop("ts"), "level": level, "event": event.pop("event")}
+    return {**first, "pid": event.pop("pid"), **event}
+
+
+class _Lines:
+    """What structlog calls a logger: its methods get the line. These give it back."""
+
+    def __getattr__(self, _level: str) -> Callable[[str], str]:
+        return lambda line: line
+
+
+_lines = structlog.wrap_logger(
+    _Lines(),
+    processors=(
+        structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%S.%fZ", utc=True, key="ts"),
+        _add_pid,
+        _in_order,
+        structlog.processors.JSONRenderer(separators=(",", ":")),
+    ),
+    wrapper_class=structlog.make_filtering_bound_logger(0),
+    cache_logger_on_first_use=True,
+)
+
+
+def _line(level: str, event: str, fields: Mapping[str, str | int]) -> bytes:
+    return bytes(getattr(_lines, level)(event, **fields) + "\n", "ascii")
+
+
+def _send_journal(log: Log, level: str, event: str, line: bytes) -> bool:
+    """One datagram of KEY=VALUE lines. A JSON text holds no newline, so none needs a length."""
+    head = f"PRIORITY={_PRIORITIES[level]}\nSYSLOG_IDENTIFIER=labd\nLABD_EVENT={event}\nMESSAGE="
+    with suppress(OSError):
+        return os.writev(log.fd, [head.encode(), line]) > 0
+    return False
+
+
+def _file_is_there(log: Log) -> bool:
+    """A file without a name is one that nobody will ever read."""
+    if not log.path or os.fstat(log.fd).st_nlink > 0:
+        return True
+    with suppress(Failure):
+        log_reopen(log)
+        return True
+    return False
+
+
+def _write_file(log: Log, line: bytes) -> bool:
+    """The line in a single call, after the newline that a torn one still needs."""
+    if not _file_is_there(log):
+        return False
+    whole = b"\n" + line if log.torn else line
+    with suppress(OSError):
+        written = os.write(log.fd, whole)
+        log.torn = written < len(whole)
+        return not log.torn
+    return False
+
+
+def _write_line(log: Log, level: str, event: str, fields: Mapping[str, str | int]) -> bool:
+    line = _line(level, event, fields)
+    return _send_journal(log, level, event, line) if log.journal else _write_file(log, line)
+
+
+def _confess(log: Log) -> bool:
+    """Say what was lost, now that something can be written again."""
+    written = _write_line(log, "warning", "log_lost", {"lines": log.lost})
+    if written:
+        log.lost = 0
+    return written
 
 
 def log_event(log: Log, level: str, event: str, **fields: str | int) -> None:
-    """Write one line. Never fails: a daemon does not stop because its log cannot be written."""
-    if log.fd < 0:
+    """Write one line, if it is urgent enough.
+
+    Never fails. A file that has no name any more (it was removed, not renamed) is opened anew at
+    its path. A line that was not written, or only in part (a full disk), is counted in log.lost;
+    before the next line that can be written comes the event "log_lost", a warning, with their
+    number in the field "lines". A part of a line is first ended by a newline, so that it spoils
+    no other.
+    """
+    if log.fd < 0 or _PRIORITIES[level] > log.level:
         return
-    ts = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    line = {"ts": ts, "level": level, "event": event, "pid": os.getpid(), **fields}
-    text = json.dumps(line, separators=(",", ":")) + "\n"
-    with suppress(OSError):  # the disk may be full; chapter 6 says what else one can do
-        os.write(log.fd, text.encode())
+    if (log.lost > 0 and not _confess(log)) or not _write_line(log, level, event, fields):
+        log.lost += 1
 
 
 def log_close(log: Log) -> None:

@@ -15,7 +15,7 @@ from labd import syscalls
 from labd.failure import failing
 
 _STOP_SIGNALS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-_TAKEN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_TAKEN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
 
 def signals_reset() -> None:
@@ -47,8 +47,8 @@ def signals_open() -> int:
 
     Ignores SIGTSTP, SIGTTIN and SIGTTOU: a daemon has no terminal that could stop it. Ignores
     SIGPIPE: a peer that hangs up must cost us an EPIPE from write(2), not our life. Blocks
-    SIGTERM, SIGINT, SIGHUP and SIGCHLD and opens one signalfd(2) for the four (non-blocking,
-    close-on-exec).
+    SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD and opens one signalfd(2) for the five
+    (non-blocking, close-on-exec).
 
     Returns the descriptor, owned by the caller. Raises Failure.
     """

@@ -24,6 +24,24 @@ def close_range(first: int, last: int = _EVERY_DESCRIPTOR) -> None:
     _check(lib.close_range(first, last, 0))
 
 
+def set_child_subreaper() -> None:
+    """prctl(2), PR_SET_CHILD_SUBREAPER: orphans among our descendants become our children."""
+    _check(lib.prctl(lib.PR_SET_CHILD_SUBREAPER, ffi.cast("unsigned long", 1)))
+
+
+def timerfd_create() -> int:
+    """timerfd_create(2): a new non-blocking, close-on-exec timer on CLOCK_MONOTONIC."""
+    return _check(lib.timerfd_create(lib.CLOCK_MONOTONIC, lib.TFD_NONBLOCK | lib.TFD_CLOEXEC))
+
+
+def timerfd_settime(fd: int, milliseconds: int) -> None:
+    """timerfd_settime(2): readable from this time of the clock on; 0 stops the timer."""
+    when = ffi.new("struct itimerspec *")
+    when.it_value.tv_sec, rest = divmod(milliseconds, 1000)
+    when.it_value.tv_nsec = rest * 1_000_000
+    _check(lib.timerfd_settime(fd, lib.TFD_TIMER_ABSTIME, when, ffi.NULL))
+
+
 def signalfd(signals: Iterable[int]) -> int:
     """signalfd(2): a new non-blocking, close-on-exec descriptor that yields these signals."""
     mask = ffi.new("sigset_t *")

@@ -10,6 +10,20 @@ from cffi import FFI
 DECLARATIONS = """
     int close_range(unsigned int first, unsigned int last, int flags);
 
+    static const int PR_SET_CHILD_SUBREAPER;
+    int prctl(int option, ...);
+
+    static const int CLOCK_MONOTONIC;
+    static const int TFD_CLOEXEC;
+    static const int TFD_NONBLOCK;
+    static const int TFD_TIMER_ABSTIME;
+    typedef int... time_t;
+    struct timespec { time_t tv_sec; long tv_nsec; ...; };
+    struct itimerspec { struct timespec it_interval; struct timespec it_value; ...; };
+    int timerfd_create(int clockid, int flags);
+    int timerfd_settime(
+        int fd, int flags, const struct itimerspec *new_value, struct itimerspec *old_value);
+
     static const int SFD_CLOEXEC;
     static const int SFD_NONBLOCK;
 
@@ -26,7 +40,10 @@ DECLARATIONS = """
 
 HEADERS = """
     #include <signal.h>
+    #include <sys/prctl.h>
     #include <sys/signalfd.h>
+    #include <sys/timerfd.h>
+    #include <time.h>
     #include <unistd.h>
 """
 

@@ -1,17 +1,14 @@
 """Each check passes on the facts of a good daemon, fails on those of a bad one, and says nothing
-about what could not be looked at; a lab's description that is wrong names its file."""
-
-from collections.abc import Callable
-from pathlib import Path
+about what could not be looked at."""
 
 import pytest
-from daemonlab import course
 from daemonlab.checks import CHECKS, show
-from daemonlab.course import CheckInfo, CourseError
+from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
-from daemonlab.house import LABS
 from daemonlab.judge import judge, judge_all
 from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE
+
+JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
 GOOD: dict[str, object] = {
     "environment": "friendly",
@@ -56,6 +53,20 @@ GOOD: dict[str, object] = {
     "at_replace": "runs on",
     "at_storm": "runs on",
     "at_TERM_TERM": "exit 1",
+    "child_parent": "daemon",
+    "child_group": "own",
+    "child_ignored": (),
+    "child_blocked": (),
+    "child_stdin": "/dev/null r",
+    "child_descriptors": (),
+    "child_variables": ("PATH",),
+    "job_ends": JOB_ENDS,
+    "unfinished": (),
+    "ended_while_stopped": 5,
+    "pending_while_stopped": ("CHLD",),
+    "zombies": 0,
+    "left_by_jobs": 0,
+    "left": 0,
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -66,6 +77,7 @@ NO_DAEMON = {"starter_status": 1, "processes": 0, "parent": None}
 FAILED = {**NO_DAEMON, "output": TOLD}
 REFUSES = {**NO_DAEMON, "output": REFUSED}
 KILLED = {"again": (0, True), "again_pidfile": "the second's"}
+ENDED_LATE = {"job_ends": ("deaf KILL", "group TERM", "polite TERM", "stopped TERM")}
 KEPT = {"pidfile_after": ANOTHER.decode()}
 
 PASSES: dict[str, dict[str, object]] = {
@@ -75,6 +87,7 @@ PASSES: dict[str, dict[str, object]] = {
     "refused-forms": REFUSES,
     "race": {"output": LATE},
     "foreign": KEPT,
+    "deadline": ENDED_LATE,
 }
 """What is to be otherwise than in GOOD for a check to pass: for most of them nothing."""
 
@@ -139,6 +152,22 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("race", {"output": "labd: already running"}, "1 refused"),
     ("removed", {"pidfile_after": "its own"}, "its own"),
     ("foreign", {"pidfile_after": "no file"}, "no file"),
+    ("child-group", {"child_group": "another's"}, "another's"),
+    ("child-signals", {"child_blocked": ("TERM",)}, "TERM"),
+    ("child-signals", {"child_ignored": ("PIPE",)}, "PIPE"),
+    ("child-descriptors", {"child_descriptors": (5,)}, "5"),
+    ("child-descriptors", {"child_stdin": "/dev/pts/3 rw"}, "/dev/pts/3"),
+    ("child-environment", {"child_variables": ("PATH", "TZ")}, "TZ"),
+    ("statuses", {"job_ends": ()}, "bad 3"),
+    ("statuses", {"job_ends": (*JOB_ENDS, "bad 3")}, "bad 3"),
+    ("orphans", {"child_parent": "reaper"}, "reaper"),
+    ("orphans", {"zombies": 1}, "a zombie"),
+    ("reaped", {"zombies": 4}, "4 of 5"),
+    ("deadline", {"job_ends": (*ENDED_LATE["job_ends"][1:], "deaf TERM")}, "deaf"),
+    ("deadline", {**ENDED_LATE, "unfinished": ("deaf",)}, "not put away: deaf"),
+    ("whole-group", {"left_by_jobs": 2}, "2"),
+    ("stop-children", {"at_TERM": "runs on"}, "runs on"),
+    ("stop-children", {"left": 1}, "1"),
 ]
 
 ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "refused-forms", "race"}
@@ -275,71 +304,3 @@ def test_what_comes_after_the_unknown_is_not_reached() -> None:
         [info("session"), info("leader", after="session")], {"one": facts(session=None)}
     )
     assert [outcome.passed for outcome in outcomes] == [None, None]
-
-
-# --- the description of a lab
-
-GOOD_LAB = (LABS / "01-detach" / "lab.toml").read_text(encoding="utf-8")
-
-
-def write_lab(folder: Path, text: str) -> Path:
-    """A lab 1 with this description."""
-    path = folder / "01-detach" / "lab.toml"
-    path.parent.mkdir()
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda text: text.replace("title = ", "titel = ", 1), "the key 'title' is missing"),
-        (lambda text: text.replace("points = ", "point = ", 1), "the key 'points' is missing"),
-        (lambda text: text.replace('"parent"', '"parrent"', 1), 'check "parrent"'),
-        (lambda text: text.replace('"bare"', '"bear"', 1), "unknown scenarios ['bear']"),
-        (lambda text: text + "\n= 3\n", "line"),
-        (lambda text: "", "the key 'check' is missing"),
-    ],
-    ids=["no title", "no points", "unknown check", "unknown scenario", "no TOML", "empty"],
-)
-def test_wrong_description(change: Callable[[str], str], says: str, tmp_path: Path) -> None:
-    """A description that is wrong is refused; file and mistake are named."""
-    path = write_lab(tmp_path, change(GOOD_LAB))
-    with pytest.raises(CourseError) as caught:
-        course._read(path.parent)
-    assert str(path) in str(caught.value) and says in str(caught.value)
-
-
-def test_missing_description(tmp_path: Path) -> None:
-    """So is one that is not there."""
-    with pytest.raises(CourseError, match=r"01-detach/lab\.toml: .*No such file"):
-        course._read(tmp_path / "01-detach")
-
-
-def test_description_as_it_is(tmp_path: Path) -> None:
-    """Negative control: the same without a mistake is read, whole."""
-    lab = course._read(write_lab(tmp_path, GOOD_LAB).parent)
-    assert (lab.number, lab.module, lab.points) == (1, "detach", 18)
-    assert lab.skeleton("py") == tmp_path / "01-detach" / "detach.py"
-    assert {check.after for check in lab.checks} - {""} <= {check.id for check in lab.checks}
-
-
-@pytest.mark.parametrize(
-    ("number", "says"),
-    [
-        (0, "there is no lab 0; there are labs 1"),
-        (14, "there is no lab 14"),
-        (-1, "there is no lab -1"),
-        (9, "lab 9 is not there yet; there are labs 1"),
-    ],
-)
-def test_no_such_lab(
-    number: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A lab that is still to come is told from one that never will."""
-    write_lab(tmp_path, GOOD_LAB)
-    monkeypatch.setattr(course, "LABS", tmp_path)
-    with pytest.raises(CourseError) as caught:
-        course.lab(number)
-    assert says in str(caught.value)
-    assert course.lab(1).module == "detach"

@@ -1,0 +1,211 @@
+#include "children.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int children_open(
+    struct children *children, int size, int timeout, int grace, struct failure *why) {
+    *children =
+        (struct children){.size = size, .timeout = timeout, .grace = grace, .timer = -1};
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return failure(why, errno, "prctl(PR_SET_CHILD_SUBREAPER)");
+    children->table = calloc((size_t)size, sizeof *children->table);
+    if (children->table == NULL)
+        return failure(why, errno, "calloc() of %d children", size);
+    children->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (children->timer < 0) {
+        int error = failure(why, errno, "timerfd_create()");
+        free(children->table);
+        children->table = NULL;
+        return error;
+    }
+    return 0;
+}
+
+/* To the child and its whole group. It may have left that; while its status is not taken, its
+ * number is its own, and also that of no other group. */
+static void send(pid_t pid, int number) {
+    if (kill(-pid, number) < 0 || number == SIGKILL)
+        kill(pid, number);
+}
+
+static struct child *row_of(struct children *children, pid_t pid) {
+    for (int i = 0; i < children->size; i++)
+        if (children->table[i].pid == pid)
+            return &children->table[i];
+    return NULL;
+}
+
+/* Sets the timer for the deadline that comes first; a time of zero would stop it. */
+static int set_timer(const struct children *children, struct failure *why) {
+    long long first = 0;
+
+    for (int i = 0; i < children->size; i++) {
+        const struct child *child = &children->table[i];
+        if (child->pid != 0 && child->deadline != 0 && (first == 0 || child->deadline < first))
+            first = child->deadline;
+    }
+    struct itimerspec when = {
+        .it_value = {.tv_sec = first / 1000, .tv_nsec = first % 1000 * 1000000}};
+    if (timerfd_settime(children->timer, TFD_TIMER_ABSTIME, &when, NULL) < 0)
+        return failure(why, errno, "timerfd_settime()");
+    return 0;
+}
+
+/* What the child is to be, as posix_spawn(3) wants it said. Returns an errno. */
+static int describe(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *actions) {
+    sigset_t all, none;
+
+    sigfillset(&all);
+    sigemptyset(&none);
+    int error = posix_spawnattr_setflags(
+        attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    if (error == 0)
+        error = posix_spawnattr_setpgroup(attributes, 0); /* 0: a new one, with its number */
+    if (error == 0)
+        error = posix_spawnattr_setsigdefault(attributes, &all);
+    if (error == 0)
+        error = posix_spawnattr_setsigmask(attributes, &none);
+    if (error == 0)
+        error =
+            posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    return error;
+}
+
+/* Returns an errno, as the functions of posix_spawn(3) do. */
+static int spawn(pid_t *pid, const char *name, const char *path) {
+    static char path_variable[] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    char *arguments[] = {(char *)name, NULL};
+    char *variables[] = {path_variable, NULL};
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+
+    int error = posix_spawnattr_init(&attributes);
+    if (error != 0)
+        return error;
+    error = posix_spawn_file_actions_init(&actions);
+    if (error == 0) {
+        error = describe(&attributes, &actions);
+        if (error == 0)
+            error = posix_spawn(pid, path, &actions, &attributes, arguments, variables);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+int children_spawn(
+    struct children *children, const char *name, const char *path, struct failure *why) {
+    struct child *child = row_of(children, 0);
+    pid_t pid;
+
+    if (child == NULL)
+        return failure(why, EAGAIN, "%d children run already", children->size);
+    int error = spawn(&pid, name, path);
+    if (error != 0)
+        return failure(why, error, "posix_spawn(%s)", path);
+    *child = (struct child){.pid = pid, .started = now_milliseconds()};
+    strncpy(child->name, name, sizeof child->name - 1);
+    if (children->timeout > 0)
+        child->deadline = child->started + children->timeout;
+    children->running++;
+    error = set_timer(children, why);
+    return error < 0 ? error : pid;
+}
+
+/* Takes the status of one child that has ended, after what is left of its group was ended. */
+static int reap(
+    struct children *children, pid_t pid, child_ended *ended, void *user, struct failure *why) {
+    struct child *row = row_of(children, pid);
+    struct child child = {.pid = pid};
+    siginfo_t how;
+
+    if (row != NULL) {
+        send(pid, SIGKILL);
+        child = *row;
+        *row = (struct child){0};
+        children->running--;
+    }
+    if (waitid(P_PID, (id_t)pid, &how, WEXITED | WNOHANG) < 0)
+        return failure(why, errno, "waitid(%d)", (int)pid);
+    ended(user, &child, &how);
+    return 0;
+}
+
+int children_reap(
+    struct children *children, child_ended *ended, void *user, struct failure *why) {
+    for (;;) {
+        siginfo_t how = {0};
+
+        if (waitid(P_ALL, 0, &how, WEXITED | WNOHANG | WNOWAIT) < 0) {
+            if (errno == ECHILD) /* no children at all */
+                return set_timer(children, why);
+            return failure(why, errno, "waitid()");
+        }
+        if (how.si_pid == 0) /* none of them has ended: waitid(2) */
+            return set_timer(children, why);
+        int error = reap(children, how.si_pid, ended, user, why);
+        if (error < 0)
+            return error;
+    }
+}
+
+static void send_due(struct child *child, int grace) {
+    child->sent = child->sent == 0 ? SIGTERM : SIGKILL;
+    send(child->pid, child->sent);
+    if (child->sent == SIGTERM) {
+        send(child->pid, SIGCONT);
+        child->deadline = now_milliseconds() + grace;
+    } else {
+        child->deadline = 0; /* nothing is stronger */
+    }
+}
+
+int children_expire(
+    struct children *children, child_late *late, void *user, struct failure *why) {
+    uint64_t expirations;
+    long long now = now_milliseconds();
+
+    /* Read, so that it is not readable any more; EAGAIN when it was not: timerfd_create(2). */
+    if (read(children->timer, &expirations, sizeof expirations) < 0 && errno != EAGAIN)
+        return failure(why, errno, "read() from the timerfd");
+    for (int i = 0; i < children->size; i++) {
+        struct child *child = &children->table[i];
+        if (child->pid == 0 || child->deadline == 0 || child->deadline > now)
+            continue;
+        send_due(child, children->grace);
+        late(user, child);
+    }
+    return set_timer(children, why);
+}
+
+int children_end(struct children *children, struct failure *why) {
+    for (int i = 0; i < children->size; i++)
+        if (children->table[i].pid != 0 && children->table[i].sent == 0)
+            children->table[i].deadline = now_milliseconds();
+    return set_timer(children, why);
+}
+
+void children_close(struct children *children) {
+    if (children->timer < 0)
+        return;
+    for (int i = 0; i < children->size; i++)
+        if (children->table[i].pid != 0)
+            send(children->table[i].pid, SIGKILL);
+    for (int i = 0; i < children->size; i++)
+        if (children->table[i].pid != 0)
+            waitid(P_PID, (id_t)children->table[i].pid, &(siginfo_t){0}, WEXITED);
+    close(children->timer);
+    free(children->table);
+    *children = (struct children){.timer = -1};
+}

@@ -1,0 +1,117 @@
+#include "jobs.h"
+
+#include "clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct failure *why) {
+    jobs->poll_interval = poll_interval;
+    jobs->next_look = -1;
+    if (path[0] == '\0')
+        return 0;
+    int error = spool_open(&jobs->spool, path, why);
+    jobs_look(jobs);
+    return error;
+}
+
+void jobs_look(struct jobs *jobs) {
+    if (jobs->spool.fd >= 0)
+        jobs->next_look = 0;
+}
+
+static void log_failure(
+    struct jobs *jobs, const char *event, const char *job, const char *text) {
+    log_event(
+        jobs->log, "error", event, "{s:o, s:o}", "job", log_text(job), "error", log_text(text));
+}
+
+static void finish(struct jobs *jobs, const char *job, bool good) {
+    struct failure why;
+
+    if (spool_finish(&jobs->spool, job, good, &why) < 0)
+        log_failure(jobs, "spool_failed", job, why.text);
+}
+
+static void start(struct jobs *jobs, const char *job) {
+    char path[PATH_MAX];
+    struct failure why;
+
+    spool_job(&jobs->spool, job, path);
+    pid_t pid = children_spawn(jobs->children, job, path, &why);
+    if (pid < 0) {
+        log_failure(jobs, "job_failed", job, why.text);
+        finish(jobs, job, false);
+        return;
+    }
+    log_event(jobs->log, "info", "job_started", "{s:o, s:i}", "job", log_text(job), "child",
+        (int)pid);
+}
+
+void jobs_take(struct jobs *jobs) {
+    char job[NAME_MAX + 1];
+    struct failure why;
+    int found = 1;
+
+    if (jobs->next_look < 0 || jobs->next_look > now_milliseconds())
+        return;
+    while (jobs->children->running < jobs->children->size &&
+           (found = spool_claim(&jobs->spool, job, &why)) > 0)
+        start(jobs, job);
+    if (found < 0)
+        log_failure(jobs, "spool_failed", "", why.text);
+    jobs->next_look = jobs->poll_interval > 0 ? now_milliseconds() + jobs->poll_interval : -1;
+}
+
+/* "TERM" for SIGTERM; the number for a real-time signal, which has no name: signal(7). */
+static const char *signal_name(int number, char text[16]) {
+    const char *name = sigabbrev_np(number);
+
+    snprintf(text, 16, "%d", number);
+    return name != NULL ? name : text;
+}
+
+/* A child_ended of children_reap. */
+static void ended(void *user, const struct child *child, const siginfo_t *how) {
+    struct jobs *jobs = user;
+    int pid = (int)child->pid;
+    char text[16];
+    int milliseconds = (int)(now_milliseconds() - child->started);
+
+    if (child->name[0] == '\0') {
+        log_event(jobs->log, "debug", "orphan_ended", "{s:i}", "child", pid);
+        return;
+    }
+    bool exited = how->si_code == CLD_EXITED;
+    bool good = exited && how->si_status == 0;
+    if (exited)
+        log_event(jobs->log, good ? "info" : "warning", "job_ended", "{s:o, s:i, s:i, s:i}",
+            "job", log_text(child->name), "child", pid, "milliseconds", milliseconds, "code",
+            how->si_status);
+    else
+        log_event(jobs->log, "warning", "job_ended", "{s:o, s:i, s:i, s:s}", "job",
+            log_text(child->name), "child", pid, "milliseconds", milliseconds, "signal",
+            signal_name(how->si_status, text));
+    finish(jobs, child->name, good);
+    jobs_look(jobs); /* there is room for another */
+}
+
+int jobs_reap(struct jobs *jobs, struct failure *why) {
+    return children_reap(jobs->children, ended, jobs, why);
+}
+
+/* A child_late of children_expire. */
+static void late(void *user, const struct child *child) {
+    struct jobs *jobs = user;
+
+    log_event(jobs->log, "warning", "job_signalled", "{s:o, s:i, s:s}", "job",
+        log_text(child->name), "child", (int)child->pid, "signal", sigabbrev_np(child->sent));
+}
+
+int jobs_expire(struct jobs *jobs, struct failure *why) {
+    return children_expire(jobs->children, late, jobs, why);
+}
+
+void jobs_close(struct jobs *jobs) {
+    spool_close(&jobs->spool);
+}

@@ -1,0 +1,125 @@
+/*
+ * Lab 5, children: your own module, yet to be written.
+ *
+ * The contract of each function is written in c/src/children.h.
+ * Write what is marked TODO, then run `make lab-5`: it shows yours beside the
+ * reference. Functions of your own are welcome: make them static.
+ */
+
+#include "children.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * children_open - get ready to have children, at most size at a time.
+ *
+ * Makes us the reaper of our descendants, so that what a child leaves behind
+ * comes to us and not to PID 1: PR_SET_CHILD_SUBREAPER, prctl(2). Opens a
+ * timerfd(2) on CLOCK_MONOTONIC, non-blocking and close-on-exec.
+ * timeout and grace are milliseconds. Returns 0 or -errno, with nothing left
+ * open or allocated then.
+ */
+int children_open(
+    struct children *children, int size, int timeout, int grace, struct failure *why) {
+    (void)children;
+    (void)size;
+    (void)timeout;
+    (void)grace;
+    /* TODO: do what the contract above says. */
+    return failure_todo(why, __func__);
+}
+
+/*
+ * children_spawn - run the program at path, without arguments, under a name for our table.
+ *
+ * With posix_spawn(3), which is safe where fork(2) is not: in a process with
+ * threads. The child
+ *
+ * - leads a process group of its own, so that one signal reaches all of it;
+ * - has every disposition at default and no signal blocked;
+ * - reads from /dev/null, and has our 1 and 2 and nothing above;
+ * - gets PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
+ *
+ * Enters it into the table, with its deadline, and sets the timer.
+ * Returns its number (a pid_t is an int here), or -errno: -EAGAIN when the table is full, else
+ * that of posix_spawn(3), which includes that of execve(2).
+ */
+int children_spawn(
+    struct children *children, const char *name, const char *path, struct failure *why) {
+    (void)children;
+    (void)name;
+    (void)path;
+    /* TODO: do what the contract above says. */
+    return failure_todo(why, __func__);
+}
+
+/*
+ * children_reap - ask for the status of every child that has ended. Called after SIGCHLD.
+ *
+ * Until none is left, for one SIGCHLD may stand for many: waitid(2) with
+ * WNOHANG. Each is first looked at (WNOWAIT); if it is one of the table, what
+ * is left of its process group gets SIGKILL; only then its status is taken,
+ * its row becomes free, and ended is called. Orphans that came to us are
+ * reaped just so, but for the table.
+ * Returns 0 or -errno.
+ */
+int children_reap(
+    struct children *children, child_ended *ended, void *user, struct failure *why) {
+    (void)children;
+    (void)ended;
+    (void)user;
+    /* TODO: do what the contract above says. */
+    return failure_todo(why, __func__);
+}
+
+/*
+ * children_expire - send what is due. Called when the timer is readable.
+ *
+ * Every child whose deadline has come: SIGTERM to its group, and SIGCONT after
+ * it, for one that is stopped takes no SIGTERM; its next deadline is the grace
+ * from now. At that one: SIGKILL. Each time late is called. Sets the timer for
+ * the deadline that comes next, or stops it.
+ * Returns 0 or -errno.
+ */
+int children_expire(
+    struct children *children, child_late *late, void *user, struct failure *why) {
+    (void)children;
+    (void)late;
+    (void)user;
+    /* TODO: do what the contract above says. */
+    return failure_todo(why, __func__);
+}
+
+/*
+ * children_end - every child is due at once: the daemon stops.
+ *
+ * Only makes the timer readable: children_expire then does what is to be done.
+ * One that was sent its SIGTERM already keeps its deadline.
+ * Returns 0 or -errno.
+ */
+int children_end(struct children *children, struct failure *why) {
+    (void)children;
+    /* TODO: do what the contract above says. */
+    return failure_todo(why, __func__);
+}
+
+/*
+ * children_close - SIGKILL to the group of every child of the table, and wait for their ends.
+ *
+ * Closes the timer and frees the table. Does nothing when it is not open.
+ */
+void children_close(struct children *children) {
+    (void)children;
+    /* TODO: do what the contract above says. */
+}

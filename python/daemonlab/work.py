@@ -1,0 +1,172 @@
+"""Give the daemon jobs, and look at what it does with its children.
+
+The jobs of a scenario wait in a folder of their own until an action drops them into the spool, so
+that the daemon has settled by then. Each action looks at /proc until what it waits for is there,
+or its time is over.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from daemonlab.launch import Launch
+from daemonlab.observe import Process, ProcessGone, Snapshot, children, snapshot
+from daemonlab.record import Work
+
+JOB_TIME = 5.0
+"""Seconds that the daemon is given to do what an action waits for."""
+ZOMBIE_TIME = 1.0
+"""Seconds after which no child that has ended may be left."""
+_LOOK = 0.005
+_PARTS = frozenset({"status", "descriptors", "environ"})
+
+
+def prepare(jobs: Mapping[str, str], scratch: Path) -> None:
+    """Write the jobs into the folder of the launch, not yet into the spool."""
+    (scratch / "spool").mkdir()
+    (scratch / "jobs").mkdir()
+    for name, script in jobs.items():
+        path = scratch / "jobs" / name
+        path.write_text(f"#!/bin/sh\n{script.replace('{scratch}', str(scratch))}\n")
+        path.chmod(0o755)
+
+
+def _until(happened: Callable[[], bool], seconds: float = JOB_TIME) -> bool:
+    """Look until something has happened. /proc brings no event for any of this."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK)
+    return True
+
+
+def _drop(subject: Launch, daemon: Process) -> None:
+    """Into the spool by rename(2), as its users do; then let the daemon look for them."""
+    with suppress(OSError):  # the daemon may not have made the folder, or may have removed ours
+        for job in sorted((subject.scratch / "jobs").iterdir()):
+            job.rename(subject.scratch / "spool" / "new" / job.name)
+    with suppress(ProcessGone):
+        subject.send(daemon, signal.SIGHUP)
+
+
+def _unfinished(scratch: Path) -> tuple[str, ...]:
+    found: list[str] = []
+    for folder in ("new", "cur"):
+        with suppress(OSError):
+            found += [job.name for job in (scratch / "spool" / folder).iterdir()]
+    return tuple(sorted(found))
+
+
+def _states(daemon: Process) -> dict[Process, str]:
+    """The state of each child of the daemon: S, Z, …"""
+    states = {}
+    with suppress(ProcessGone):
+        for child in children(daemon.pid):
+            with suppress(ProcessGone):
+                states[child] = snapshot(child.pid, {"status"}).state
+    return states
+
+
+def _zombies(daemon: Process) -> int:
+    return sum(state in "ZX" for state in _states(daemon).values())
+
+
+def _snapshots(
+    processes: Iterable[Process], parts: Collection[str] = _PARTS
+) -> tuple[Snapshot, ...]:
+    seen = []
+    for process in processes:
+        with suppress(ProcessGone):
+            seen.append(snapshot(process.pid, parts))
+    return tuple(seen)
+
+
+def _sleeps(seen: Snapshot) -> bool:
+    """Whether it runs sleep(1), which the jobs that are looked at end in."""
+    return seen.comm == "sleep" and seen.state == "S"
+
+
+def _sleeps_alone(seen: Snapshot) -> bool:
+    """Whether it does so in a session of its own, which no signal to its job's group reaches."""
+    return _sleeps(seen) and seen.session == seen.process.pid
+
+
+def _asleep(
+    subject: Launch, number: int, wanted: Callable[[Snapshot], bool] = _sleeps
+) -> tuple[Snapshot, ...]:
+    """Wait until so many of the subject's processes are as wanted."""
+    found: tuple[Snapshot, ...] = ()
+
+    def there() -> bool:
+        nonlocal found
+        seen = _snapshots(subject.processes())
+        found = tuple(filter(wanted, seen))
+        return len(found) >= number
+
+    _until(there)
+    return found
+
+
+def _others(subject: Launch, daemon: Process) -> list[Process]:
+    return [process for process in subject.processes() if process != daemon]
+
+
+def look(subject: Launch, daemon: Process) -> Work:
+    """Drop the job "look", which sleeps, and look at it."""
+    _drop(subject, daemon)
+    return Work(children=_asleep(subject, 1))
+
+
+def ends(subject: Launch, daemon: Process) -> Work:
+    """Drop jobs that end in every way, and see that each is told; then end what they left."""
+    _drop(subject, daemon)
+    _until(lambda: not _unfinished(subject.scratch))
+    orphans = _asleep(subject, 1, _sleeps_alone)
+    for orphan in orphans:
+        with suppress(ProcessGone):
+            subject.send(orphan.process, signal.SIGKILL)
+    _until(lambda: not _others(subject, daemon) and not _zombies(daemon), ZOMBIE_TIME)
+    return Work(
+        children=orphans,
+        unfinished=_unfinished(subject.scratch),
+        zombies=_zombies(daemon),
+        left=_snapshots(_others(subject, daemon)),
+    )
+
+
+def burst(subject: Launch, daemon: Process) -> Work:
+    """Stop the daemon, end all its children meanwhile, let it go on: many ends, one SIGCHLD."""
+    _drop(subject, daemon)
+    number = len(_unfinished(subject.scratch))
+    sleeping = _asleep(subject, number)
+    with suppress(ProcessGone):
+        subject.send(daemon, signal.SIGSTOP)
+        _until(lambda: snapshot(daemon.pid, {"status"}).state == "T")
+        for child in sleeping:
+            subject.send(child.process, signal.SIGKILL)
+        _until(lambda: _zombies(daemon) >= len(sleeping))
+        stopped = _snapshots([daemon], {"status"})
+        ended = _zombies(daemon)
+        subject.send(daemon, signal.SIGCONT)
+        _until(lambda: not _zombies(daemon), ZOMBIE_TIME)
+        return Work(sleeping, stopped, ended, _zombies(daemon), _unfinished(subject.scratch))
+    return Work(sleeping)
+
+
+def late(subject: Launch, daemon: Process) -> Work:
+    """Drop jobs that run longer than they may, and wait for their ends."""
+    _drop(subject, daemon)
+    _until(lambda: not _unfinished(subject.scratch))
+    _until(lambda: not _others(subject, daemon), ZOMBIE_TIME)
+    return Work(unfinished=_unfinished(subject.scratch), left=_snapshots(_others(subject, daemon)))
+
+
+ACTIONS: Mapping[str, Callable[[Launch, Process], Work]] = {
+    "look": look,
+    "ends": ends,
+    "burst": burst,
+    "late": late,
+}

@@ -1,0 +1,222 @@
+"""Lab 5: what chapter 5 claims about children, observed from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from daemonlab import subjects
+from daemonlab.observe import Process, ProcessGone, alive, children, descendants, snapshot
+from labresults import LANGUAGES, explain, facts, record
+
+both = pytest.mark.parametrize("language", LANGUAGES)
+
+MANY = 5000
+
+
+@both
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("child_parent", "daemon"),
+        ("child_group", "own"),
+        ("child_blocked", ()),
+        ("child_ignored", ()),
+        ("child_stdin", "/dev/null r"),
+        ("child_descriptors", ()),
+        ("child_variables", ("PATH",)),
+    ],
+)
+def test_child(language: str, fact: str, value: object) -> None:
+    """Out of a hostile launch comes a child that knows nothing of it."""
+    assert facts(5, language, "child")[fact].value == value, explain(5, language, "child")
+
+
+@both
+def test_the_c_library_leaves_two_signals_ignored(language: str) -> None:
+    """posix_spawn(3) of glibc: 32 and 33 are its own, and ignored in the child."""
+    reaction = record(5, language, "child").reaction("look")
+    assert reaction is not None
+    assert reaction.work is not None
+    (child,) = reaction.work.children
+    assert child.sig_ignored in (frozenset(), frozenset({32, 33}))
+
+
+@both
+def test_stop_ends_the_jobs(language: str) -> None:
+    """SIGTERM to the daemon: exit code 0, and its job is gone with it."""
+    found = facts(5, language, "child")
+    assert (found["at_TERM"].value, found["left"].value) == ("exit 0", 0)
+
+
+@both
+def test_one_signal_for_many_ends(language: str) -> None:
+    """Five children end while the daemon is stopped. One SIGCHLD waits, and all are reaped."""
+    found = facts(5, language, "burst")
+    assert found["ended_while_stopped"].value == 5
+    assert found["pending_while_stopped"].value == ("CHLD",)
+    assert found["zombies"].value == 0
+
+
+@both
+def test_every_end_is_known(language: str) -> None:
+    """Exit codes and signals, also of a job that closed its descriptors; files go where they do."""
+    ends = facts(5, language, "ends")["job_ends"].value
+    assert ends == ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
+
+
+@both
+def test_deadlines(language: str) -> None:
+    """SIGTERM to the whole group at the deadline, SIGKILL after the grace; nothing is left."""
+    found = facts(5, language, "late")
+    ends = ("deaf KILL", "group TERM", "polite TERM", "stopped TERM")
+    assert found["job_ends"].value == ends
+    assert found["left_by_jobs"].value == 0
+    sent = [
+        (event["job"], event["signal"])
+        for line in record(5, language, "late").log.splitlines()
+        if (event := json.loads(line))["event"] == "job_signalled"
+    ]
+    asked = [(name, "TERM") for name in ("deaf", "group", "polite", "stopped")]
+    assert sorted(sent[:4]) == asked
+    assert sent[4:] == [("deaf", "KILL")]
+
+
+# --- storms: more processes than the laboratory allows a student's daemon ---
+
+
+def _until(happened: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _end(daemon: subprocess.Popen[bytes], me: Process) -> None:
+    """SIGKILL to all of it, each while it still is who we take it for."""
+    left = descendants(me.pid) if alive(me) else []
+    if daemon.poll() is None:
+        daemon.kill()
+        daemon.wait()
+    for process in left:
+        if alive(process):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _labd(language: str, folder: Path, settings: str) -> Iterator[Process]:
+    """A daemon in the foreground, with a spool in the folder; ended when the context is left."""
+    (folder / "spool").mkdir(exist_ok=True)
+    configuration = folder / "labd.ini"
+    configuration.write_text(
+        f"[labd]\nlog = {folder}/log\nspool = {folder}/spool\npoll_interval = 0.05\n{settings}"
+    )
+    subject = dict(zip(LANGUAGES, subjects.reference(), strict=True))[language]
+    command = [*subject.command(5, configuration), "--foreground"]
+    with subprocess.Popen(command, env={**os.environ, **subject.variables}) as daemon:
+        stat = snapshot(daemon.pid, {"status"})
+        try:
+            _until(lambda: (folder / "spool" / "failed").exists(), 20)
+            yield stat.process
+        finally:
+            _end(daemon, stat.process)
+
+
+def _job(folder: Path, script: str) -> Path:
+    job = folder / "job"
+    job.write_text(f"#!/bin/sh\n{script}\n")
+    job.chmod(0o755)
+    return job
+
+
+def _living(daemon: Process) -> int:
+    living = 0
+    for child in children(daemon.pid):
+        with suppress(ProcessGone):
+            living += snapshot(child.pid, {"status"}).state not in "ZX"
+    return living
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@both
+def test_five_thousand_children_that_exit_at_once(language: str, tmp_path: Path) -> None:
+    """All wait for one FIFO; when it is opened and closed they end. 1 s later: no zombie."""
+    os.mkfifo(tmp_path / "gate")
+    job = _job(tmp_path, f": <{tmp_path}/gate")
+    with _labd(language, tmp_path, f"workers = {MANY}\njob_timeout = 0\n") as daemon:
+        for number in range(MANY):
+            os.link(job, tmp_path / "spool" / "new" / f"job{number}")
+        _until(lambda: len(children(daemon.pid)) == MANY, 120)
+        os.close(os.open(tmp_path / "gate", os.O_WRONLY))
+        _until(lambda: not _living(daemon), 120)
+        _until(lambda: not children(daemon.pid), 1.0)
+        assert len(list((tmp_path / "spool" / "done").iterdir())) == MANY
+    ended = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    codes = [event["code"] for event in ended if event["event"] == "job_ended"]
+    assert codes == [0] * MANY
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@both
+def test_five_thousand_orphans(language: str, tmp_path: Path) -> None:
+    """A job that forks 5,000 times and ends: all of them are ended and reaped, none is lost."""
+    job = _job(tmp_path, f"i=0; while [ $i -lt {MANY} ]; do sleep 600 & i=$((i + 1)); done")
+    with _labd(language, tmp_path, "job_timeout = 0\n") as daemon:
+        job.rename(tmp_path / "spool" / "new" / "job")
+        _until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 120)
+        _until(lambda: not _living(daemon), 60)
+        _until(lambda: not children(daemon.pid), 1.0)
+        assert descendants(daemon.pid) == []
+    events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert events.count("orphan_ended") == MANY
+
+
+@both
+def test_a_table_that_is_full_makes_jobs_wait(language: str, tmp_path: Path) -> None:
+    """Never more children than workers; the jobs that waited run when there is room."""
+    job = _job(tmp_path, "sleep 0.05")
+    most = 0
+    with _labd(language, tmp_path, "workers = 2\n") as daemon:
+        for number in range(6):
+            os.link(job, tmp_path / "spool" / "new" / f"job{number}")
+
+        def done() -> bool:
+            nonlocal most
+            most = max(most, len(children(daemon.pid)))
+            return len(list((tmp_path / "spool" / "done").iterdir())) == 6
+
+        _until(done, 20)
+    assert most <= 2
+
+
+@both
+def test_odd_jobs(language: str, tmp_path: Path) -> None:
+    """What is no program fails and is put away; the daemon goes on."""
+    with _labd(language, tmp_path, "") as daemon:
+        new = tmp_path / "spool" / "new"
+        (new / "not executable").write_text("exit 0\n")
+        (new / "link").symlink_to("/bin/true")
+        os.mkfifo(new / "fifo")
+        (new / "folder").mkdir()
+        (new / ".hidden").write_text("")
+        _until(lambda: len(list((tmp_path / "spool" / "failed").iterdir())) == 4, 20)
+        _job(tmp_path, "exit 0").rename(new / "good")
+        _until(lambda: (tmp_path / "spool" / "done" / "good").exists(), 20)
+        assert alive(daemon)
+        assert [left.name for left in new.iterdir()] == [".hidden"]
+
+
+@both
+def test_what_was_running_runs_again(language: str, tmp_path: Path) -> None:
+    """A daemon that was killed leaves its job in cur/; the next one runs it again."""
+    (tmp_path / "spool" / "cur").mkdir(parents=True)
+    _job(tmp_path, "exit 0").rename(tmp_path / "spool" / "cur" / "job")
+    with _labd(language, tmp_path, ""):
+        _until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 20)

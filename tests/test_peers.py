@@ -66,7 +66,8 @@ def test_redis(tmp_path: Path) -> None:
         *("leader", "umask", "inherited", "dispositions", "mask", "stop-signals", "term"),
     ], as_json(verdicts)
     assert failed["inherited"] == "7 300 900"
-    assert failed["mask"] == "USR1 TERM" and failed["term"] == "runs on"
+    assert {"USR1", "TERM"} <= set(failed["mask"].split())  # at times SIGALRM, for a moment
+    assert failed["term"] == "runs on"
     assert len(record.processes) == 1
 
 

@@ -135,6 +135,7 @@ def build_c(overlay: Sequence[Path], name: str) -> tuple[Path, str]:
 def reference() -> tuple[Subject, Subject]:
     """The two wings of the house. Raises BuildError."""
     _make(BUILD / "c")
+    _compile_python()
     program = (str(BUILD / "c" / "labd"),)
     return Subject("c", "C", program), Subject("python", "Python", python_program())
 
@@ -147,6 +148,12 @@ def python_program(overlay: bool = False) -> tuple[str, ...]:
     """
     cache = ("-X", f"pycache_prefix={BUILD / 'pycache'}")
     return (sys.executable, "-I", *(("-B",) if overlay else ()), *cache, "-m", "labd")
+
+
+def _compile_python() -> None:
+    """Let what the port imports be compiled once, by a start that does nothing. A dozen daemons
+    that start at once would each do it, and that takes five times as long as their start."""
+    _run((*python_program(), "--help"), "the port's first start")
 
 
 def started(lab: Lab) -> tuple[Path, ...]:
@@ -171,6 +178,7 @@ def mine(labs: Sequence[Lab], suffix: str) -> Subject:
     if suffix == "c":
         program, warnings = build_c([lab.folder for lab in labs], f"mine/{name}")
         return Subject("mine-c", "yours (C)", (str(program),), files=files, warnings=warnings)
+    _compile_python()
     for file in files:
         _run((sys.executable, "-I", "-c", _COMPILE, str(file)), "Python's compiler")
     overlay = {"LABD_OVERLAY": ":".join(str(lab.folder) for lab in labs)}

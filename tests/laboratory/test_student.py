@@ -157,6 +157,18 @@ def test_restored_file(language: str, house: Copy) -> None:
     failed(house, house.daemonlab("lab", "1"), "TODO: detach_fork()")
 
 
+def test_compiled_once(house: Copy) -> None:
+    """What the port imports was compiled before the first daemon starts, also when none but the
+    student's own is started: each would compile it anew, and on a busy machine be too late. The
+    student's file itself is read each time, whatever was made of it before."""
+    house.fill_in(2, "python")
+    assert house.daemonlab("mine").code == 0
+    made = {file.name.split(".")[0] for file in (house.root / "build/pycache").rglob("*.pyc")}
+    assert made >= {"argparse", "detach", "pidfile", "__main__"}
+    mine = house.skeleton(2, "python").parent
+    assert not list((house.root / "build/pycache").joinpath(*mine.parts[1:]).glob("*"))
+
+
 def test_reference_header_that_changes(house: Copy) -> None:
     """What of the reference is within the student's daemon is compiled again when a header changes:
     a word in one of its structures more, and the old objects would look for the rest elsewhere."""

@@ -366,7 +366,7 @@ def refuses(facts: Facts) -> Verdict:
         facts["again"].evidence,
         "" if named.value else "the number not named",
         "" if kept else "the file does not name the first any more",
-        "" if soon else f"only after {show(seconds)} s",
+        "" if soon else f"only after {seconds:.1f} s",
     ]
     passed = facts["again"].value == (3, False) and bool(named.value) and kept and soon
     return Verdict(passed, ", ".join(filter(None, observed)), expected, named.evidence)

@@ -70,6 +70,10 @@ class Page:
         }[right]
         self.item(f"{word}: " if self.plain else f"{sign} {word:<6} ", text, style)
 
+    def feed(self) -> None:
+        """Where a printer begins a new page. Rich would drop the character."""
+        self.console.file.write("\f")
+
     def prompt(self) -> None:
         """Ask for a line."""
         self.console.print("Answer: " if self.plain else "> ", end="", markup=False)

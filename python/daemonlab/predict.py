@@ -272,7 +272,7 @@ def print_paper(page: Page, quiz: Quiz, title: str, grades: tuple[Grade, ...]) -
                 page.item(f"{_BOX} ", meaning, indent=5)
             if not question.choices:
                 page.say(f"{'_' * 24}  ({question.wanted})", indent=5)
-    page.console.out("\f", end="")  # where a printer begins a new page
+    page.feed()
     page.say(f"Lab {quiz.lab.number} · {quiz.lab.module}: answers, as observed in {title}", "bold")
     for number, one in enumerate(grades, 1):
         page.say()

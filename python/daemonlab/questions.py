@@ -69,14 +69,15 @@ class Question:
         values = list(self.choices)
         if word.isdecimal():
             return values[int(word) - 1] if 1 <= int(word) <= len(values) else None
-        if exact := [value for value in values if word == _word(value)]:
-            return exact[0]
+        names = {one: (_word(one), _word(meaning)) for one, meaning in self.choices.items()}
+        exact = [value for value in values if word in names[value]]
         begun = [
             value
-            for value, meaning in self.choices.items()
-            if word and any(_word(one).startswith(word) for one in (value, meaning))
+            for value in values
+            if word and any(name.startswith(word) for name in names[value])
         ]
-        return begun[0] if len(begun) == 1 else None
+        found = exact or begun
+        return found[0] if len(found) == 1 else None
 
     @property
     def wanted(self) -> str:

@@ -4,6 +4,7 @@ The bug is a mutant's. It is built where no name betrays it, and launched in the
 its check in which the kernel shows it: what nobody can see by looking is not given.
 """
 
+import fcntl
 import hashlib
 import os
 import random
@@ -17,7 +18,7 @@ from daemonlab.birth import FOLDER, born, configured
 from daemonlab.checks import CHECKS, Verdict
 from daemonlab.course import CheckInfo, Lab
 from daemonlab.facts import Facts, facts_of
-from daemonlab.house import CHAPTERS, MUTANTS
+from daemonlab.house import BUILD, CHAPTERS, MUTANTS
 from daemonlab.launch import Launch
 from daemonlab.mutants import Mutant, make, mutants
 from daemonlab.observe import Snapshot, alive
@@ -99,7 +100,10 @@ class Fault:
     def build(self) -> Subject:
         """Build it where neither its name nor its file is seen. Raises what make() raises."""
         secret = hashlib.sha256(self.mutant.name.encode()).hexdigest()[:12]
-        return make(self.mutant, self.language, f"fault/{secret}")
+        (BUILD / "fault").mkdir(parents=True, exist_ok=True)
+        with open(BUILD / "fault" / "lock", "w") as lock:  # somebody may search beside us
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return make(self.mutant, self.language, f"fault/{secret}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +244,9 @@ def answer(page: Page, there: Planted, check: CheckInfo) -> bool:
     page.mark(False, f'it is not "{check.title}".')
     verdict = there.verdict(check.id) if check.id in LOOKS else None
     if verdict is not None and verdict.passed:
-        page.rows([("that passes", _short(verdict.observed))], 2)
-        if verdict.evidence:
-            page.rows([("read from", _shown(verdict, there.record))], 2)
+        rows = [("that passes", _short(verdict.observed))]
+        rows += [("read from", _shown(verdict, there.record))] if verdict.evidence else []
+        page.rows(rows, 2)
     elif check.id in mutant.maybe:
         page.say("It may fail too, by chance. Another one always does.", indent=2)
     return False

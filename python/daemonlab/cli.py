@@ -273,7 +273,9 @@ def fault_command(
             raise _Usage(f"lab {chosen.lab.number} has no check {given!r}, or more than one")
         reference = _reference_in(language)
         with _in_words():
-            found = _search(page, chosen, reference, seed, check)
+            same = f"--seed {seed} --language {language}"
+            same += "" if number is None else f" --lab {number}"
+            found = _search(page, chosen, reference, same, check)
     except fault.FaultError as error:
         raise _Usage(str(error)) from error
     except (MutantError, subjects.BuildError) as error:
@@ -285,7 +287,7 @@ def _search(
     page: Page,
     chosen: fault.Fault,
     reference: subjects.Subject,
-    seed: int,
+    same: str,
     check: course.CheckInfo | None,
 ) -> bool:
     """Plant the fault and take answers; whether the one that was given beforehand is right."""
@@ -296,7 +298,7 @@ def _search(
                 right = fault.answer(page, there, check)
                 fault.print_fault(page, there, reference)
                 return right
-            fault.print_head(page, there, seed)
+            fault.print_head(page, there, same)
             end = fault.hunt(page, lines, there)
             if end in (fault.End.FOUND, fault.End.GIVEN_UP):
                 fault.print_fault(page, there, reference)

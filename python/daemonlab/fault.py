@@ -202,8 +202,9 @@ def understand(text: str, checks: Sequence[CheckInfo]) -> CheckInfo | None:
     return found[0] if len(found) == 1 else None
 
 
-def print_head(page: Page, there: Planted, seed: int) -> None:
-    """Which process it is, how one looks, and between what one has to choose."""
+def print_head(page: Page, there: Planted, same: str) -> None:
+    """Which process it is, how one looks, and between what one has to choose; same are the options
+    that bring the same fault again."""
     pid, lab = there.daemon.process.pid, there.fault.lab
     page.say(f"Process {pid} is a daemon of lab {lab.number}, and has one fault.", "bold")
     page.say("Look at it from a second terminal, as often as you like:")
@@ -229,10 +230,8 @@ def print_head(page: Page, there: Planted, seed: int) -> None:
     for number, check in enumerate(lab.checks, 1):
         page.item(f"{number:>2}  ", check.title, indent=2)
     page.say()
-    page.say(
-        f"Type a number or words; {GIVE_UP}: be shown it; {LEAVE}: leave. "
-        f'ARGS="--seed {seed}" brings it again.'
-    )
+    page.say(f"Type a number or words; {GIVE_UP}: be shown it; {LEAVE}: leave. Another day:")
+    page.say(f'make fault ARGS="{same}"', indent=4)
 
 
 def answer(page: Page, there: Planted, check: CheckInfo) -> bool:

@@ -106,6 +106,19 @@ def test_the_seed_decides() -> None:
 
 
 @every_language
+def test_brought_again(language: str) -> None:
+    """The options that are told bring the same fault again."""
+    with dialogue("fault", "--lab", "3", "--language", language) as talk:
+        heard(talk)
+        options = re.search(r'make fault\s+ARGS="([^"]*)"', talk.said)
+        talk.type("give up\n\n")
+        assert options and talk.end() == 0, talk.said
+        told = re.search(r"The fault: .*", talk.said)
+    run = typed("fault", *options[1].split(), keys="give up\n")
+    assert told and told[0] in run.output
+
+
+@every_language
 def test_only_its_number_is_told(language: str) -> None:
     """Neither what is said nor what its processes show names the mutant or its file."""
     with hunting("no-chdir", "--language", language) as (talk, pid):

@@ -33,11 +33,11 @@ class Page:
         self.console.print(Text(text, style), soft_wrap=True)
 
     def _fold(self, text: str, taken: int) -> list[str]:
-        """The lines of a text that begins after so many columns. A path is never torn."""
+        """The lines of a text that begins after so many columns."""
         if self.plain:
             return [text]
         width = max(_NARROW, self.console.width - taken)
-        return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
+        return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
 
     def say(self, text: str = "", style: str = "", indent: int = 0) -> None:
         """A paragraph. What others chose in it must be printable()."""

@@ -96,6 +96,11 @@ def _talking(talk: Dialogue, *descriptors: int) -> Iterator[Dialogue]:
                 os.close(descriptor)
 
 
+def _interruptible() -> None:
+    """Whoever runs the tests in the background has SIGINT ignored: sh(1), asynchronous lists."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def dialogue(*arguments: str, **variables: str) -> Iterator[Dialogue]:
     """Start a command with pipes for its standard input and output."""
@@ -108,6 +113,7 @@ def dialogue(*arguments: str, **variables: str) -> Iterator[Dialogue]:
         stdout=output,
         stderr=output,
         process_group=0,
+        preexec_fn=_interruptible,
     )
     os.close(output)
     os.close(entry)
@@ -124,10 +130,15 @@ def dialogue(*arguments: str, **variables: str) -> Iterator[Dialogue]:
 def at_terminal(*arguments: str, **variables: str) -> Iterator[Dialogue]:
     """Start a command at a terminal of its own, 80 columns wide, which controls it."""
     master, slave = os.openpty()
+
+    def prepare() -> None:
+        _interruptible()
+        os.login_tty(os.dup(slave))
+
     process = subprocess.Popen(
         [sys.executable, "-m", "daemonlab.cli", *arguments],
         env={**_variables(variables), "TERM": "xterm", "COLUMNS": "80", "LINES": "25"},
-        preexec_fn=lambda: os.login_tty(os.dup(slave)),
+        preexec_fn=prepare,
     )
     os.close(slave)
     with _talking(Dialogue(process, master, master), master) as talk:

@@ -50,7 +50,7 @@ LOOKS: Mapping[str, str] = {
     "mask": _STATUS.format(line="SigBlk"),
     "stop-signals": _STATUS.format(line="SigIgn"),
     "sigpipe": _STATUS.format(line="SigIgn"),
-    "content": "cat {folder}/labd.pid",
+    "content": "cat -v {folder}/labd.pid",
     "mode": "ls -l {folder}/labd.pid",
     "lock": "grep lock /proc/{pid}/fdinfo/*",
     "child-group": "ps -o pid,ppid,pgid,comm --ppid {pid}",

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from daemonlab import course, predict, questions, subjects
+from daemonlab.birth import born
 from daemonlab.course import CourseError
+from daemonlab.environment import BARE, FRIENDLY, HOSTILE
 from daemonlab.facts import facts_of
 from daemonlab.house import LABS
 from daemonlab.questions import FORMS, Question, Quiz
@@ -164,6 +166,18 @@ def test_words_that_are_of_two_choices_mean_none() -> None:
     assert stdin.understand("to") is None
     assert stdin.understand("to the") == "/dev/pts/N rw"
     assert stdin.understand("") is stdin.understand("0") is stdin.understand("5") is None
+
+
+def test_what_it_is_born_into_is_told() -> None:
+    """In words, whatever the environment."""
+    friendly, hostile, bare = (dict(born(one)) for one in (FRIENDLY, HOSTILE, BARE))
+    assert set(friendly) == {"terminal", "directory", "umask"} and friendly["umask"] == "002"
+    assert hostile["ignored"] == "signals HUP USR2 PIPE CHLD"
+    assert hostile["blocked"] == "signals USR1 ALRM TERM"
+    assert "7, 300 and 900" in hostile["leaked"] and "256" in hostile["leaked"]
+    assert "PYTHONHOME" in hostile["variables"] and "PATH" not in hostile["variables"]
+    assert bare["terminal"].startswith("none; descriptors 0, 1 and 2 are closed")
+    assert "removed" in bare["directory"] and bare["variables"] == "none"
 
 
 # --- grading

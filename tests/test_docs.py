@@ -147,7 +147,7 @@ def test_a_fact_without_a_meaning_fails_the_build(monkeypatch: pytest.MonkeyPatc
 
 
 REFERENCE = {
-    "subject.md#configuration": ("c/src/config.c", r'strcmp\(key, "(\w+)"\)'),
+    "configuration.md#keys": ("c/src/config.c", r'(?m)^    \{"(\w+)", read_'),
     "subject.md#exit-codes": ("c/src/failure.h", r"(?m)^    EXIT_\w+ = (\d+)"),
     "log.md#events": ("c/src/labd.c", r'log_event\([^,]+, "\w+", "(\w+)"'),
 }

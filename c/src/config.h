@@ -44,8 +44,10 @@ struct config {
 /*
  * config_load - read and check the file at path; NULL gives the defaults.
  *
+ * The language of the file: docs/reference/configuration.md.
+ *
  * Fills *config whole, or leaves it unspecified on failure. The text of a
- * failure names the file and, where there is one, the line, the key and the
+ * failure names the file and, where there is one, the line with its key and
  * value, and says what would be right; its exit code is EXIT_CONFIGURATION.
  * Returns 0 or a negative errno.
  */

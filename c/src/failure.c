@@ -1,9 +1,17 @@
 #include "failure.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What was typed may hold a newline, or move the cursor of the terminal that shows it. */
+static void make_one_line(char *text) {
+    for (; *text != '\0'; text++)
+        if (iscntrl((unsigned char)*text))
+            *text = '?';
+}
 
 int failure(struct failure *why, int error, const char *what, ...) {
     char call[sizeof why->text];
@@ -18,6 +26,7 @@ int failure(struct failure *why, int error, const char *what, ...) {
     const char *reason = strerror(error);
     int room = (int)(sizeof why->text - strlen(reason) - sizeof ": ");
     snprintf(why->text, sizeof why->text, "%.*s: %s", room, call, reason);
+    make_one_line(why->text);
     return -error;
 }
 
@@ -27,6 +36,7 @@ int failure_exit(struct failure *why, int exit_code, const char *what, ...) {
     va_start(arguments, what);
     vsnprintf(why->text, sizeof why->text, what, arguments);
     va_end(arguments);
+    make_one_line(why->text);
     why->error = 0;
     why->exit_code = exit_code;
     return -EINVAL;

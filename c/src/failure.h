@@ -22,7 +22,7 @@ enum {
 struct failure {
     int error;      /* errno of the call that failed; 0 when none was involved */
     int exit_code;  /* what the starter exits with */
-    char text[512]; /* one line, without a newline at its end */
+    char text[512]; /* one line, without a newline; control characters show as ? */
 };
 
 /*

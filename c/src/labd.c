@@ -11,11 +11,11 @@
 #include "failure.h"
 #include "jobs.h"
 #include "log.h"
+#include "options.h"
 #include "pidfile.h"
 #include "signals.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,16 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { LAST_LAB = 13 };
-
-struct options {
-    const char *config; /* absolute, since we change the directory; NULL: none */
-    char path[PATH_MAX];
-    int lab;
-    bool foreground;
-    bool check;
-};
 
 struct labd {
     struct options options;
@@ -296,70 +286,11 @@ static int serve(struct labd *labd, struct failure *why) {
 
 /* --- the command line --- */
 
-static void usage(FILE *stream) {
-    fputs("usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]\n"
-          "  -c, --config CONFIG  the INI file (none: the defaults)\n"
-          "  --check              only say whether CONFIG is good\n"
-          "  --foreground         do not detach: for a service manager, or a debugger\n"
-          "  --lab N              only the steps of labs 1 to N (all: 13)\n"
-          "  -h, --help           this text\n"
-          "exit codes: 0 started or stopped cleanly, 1 failed, 2 usage, 3 already running,\n"
-          "            78 bad configuration\n",
-        stream);
-}
-
-static bool read_lab(int *lab, const char *text) {
-    char *end;
-    long number = strtol(text, &end, 10);
-
-    if (*text == '\0' || *end != '\0' || number < 1 || number > LAST_LAB) {
-        fprintf(stderr, "labd: --lab %s: expected a number from 1 to %d\n", text, LAST_LAB);
-        return false;
-    }
-    *lab = (int)number;
-    return true;
-}
-
-/* As it was typed, but from the root: a daemon reads it again, from another directory. A link
- * on the way may lead elsewhere then, and is meant to. Where there is no directory (getcwd(3)
- * fails), the path stays as it is and cannot be opened. */
-static void make_absolute(struct options *options) {
-    char directory[PATH_MAX / 2];
-
-    if (options->config == NULL || options->config[0] == '/' ||
-        strlen(options->config) >= sizeof options->path / 2 ||
-        getcwd(directory, sizeof directory) == NULL)
-        return;
-    snprintf(options->path, sizeof options->path, "%s/%s", directory, options->config);
-    options->config = options->path;
-}
-
-/* Returns false when the command line is wrong and has been complained about. */
-static bool read_options(int argc, char *argv[], struct options *options) {
-    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 't'}, {"foreground", no_argument, NULL, 'f'},
-        {"lab", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
-    int letter;
-
-    while ((letter = getopt_long(argc, argv, "c:h", names, NULL)) != -1) {
-        if (letter == 'c')
-            options->config = optarg;
-        else if (letter == 't')
-            options->check = true;
-        else if (letter == 'f')
-            options->foreground = true;
-        else if (letter == 'l' && !read_lab(&options->lab, optarg))
-            return false;
-        else if (letter == 'h') {
-            usage(stdout);
-            exit(EXIT_STARTED);
-        } else if (letter == '?')
-            return false;
-    }
-    if (optind < argc)
-        fprintf(stderr, "labd: %s: unexpected argument\n", argv[optind]);
-    return optind == argc;
+/* An answer that did not arrive is a failure, also when the disk is full. */
+static int say(const char *text, struct failure *why) {
+    if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
+        return failure(why, errno, "write() to standard output");
+    return 0;
 }
 
 /* Tells whoever can hear it: the starter while it waits, else standard error. */
@@ -384,9 +315,20 @@ static int run(struct labd *labd, struct failure *why) {
     return error;
 }
 
+static int obey(struct labd *labd, struct failure *why) {
+    if (labd->options.help)
+        return say(options_usage, why);
+    int error = config_load(&labd->config, labd->options.config, why);
+    if (error < 0)
+        return error;
+    if (labd->options.check)
+        return say("labd: the configuration is good\n", why);
+    options_settle(&labd->options);
+    return run(labd, why);
+}
+
 int main(int argc, char *argv[]) {
-    struct labd labd = {.options = {.lab = LAST_LAB},
-        .log = {.fd = -1},
+    struct labd labd = {.log = {.fd = -1},
         .pidfile = {.fd = -1},
         .verdict = -1,
         .signals = -1,
@@ -396,20 +338,9 @@ int main(int argc, char *argv[]) {
 
     labd.jobs.children = &labd.children;
     labd.jobs.log = &labd.log;
-
-    if (!read_options(argc, argv, &labd.options)) {
-        usage(stderr);
+    if (!options_read(&labd.options, argc, argv))
         return EXIT_USAGE;
-    }
-    make_absolute(&labd.options);
-    int error = config_load(&labd.config, labd.options.config, &why);
-    if (error == 0 && labd.options.check) {
-        printf("labd: the configuration is good\n");
-        return EXIT_STARTED;
-    }
-    if (error == 0)
-        error = run(&labd, &why);
-    if (error == 0)
+    if (obey(&labd, &why) == 0)
         return EXIT_STARTED;
     /* Last of all: whoever hears of the failure finds nothing left behind. */
     tell(&labd, &why);

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from daemonlab.facts import Facts
-from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE, WARMUP
+from daemonlab.logwork import UNHEARD
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,3 +495,85 @@ def deadline(facts: Facts) -> Verdict:
 def whole_group(facts: Facts) -> Verdict:
     """With a job ends every process of its group."""
     return _equals(facts, "left_by_jobs", 0, "no process of an ended job left")
+
+
+# --- lab 6 ---
+
+
+@_check("lines")
+def lines(facts: Facts) -> Verdict:
+    """Every line of its log is one JSON object, with what each must have."""
+    expected = "each line an object with ts, level, event and pid; a newline at the end"
+    verdict = _equals(facts, "bad_lines", (), expected)
+    if verdict.passed and not facts["log_events"].value:
+        return Verdict(False, "nothing", expected, verdict.evidence)
+    return verdict
+
+
+@_check("at-once")
+def at_once(facts: Facts) -> Verdict:
+    """What was said is in the file when the daemon dies without a chance to write it."""
+    expected = "the events starting and ready, though it was killed"
+    if facts["at_KILL"].value is None:
+        return Verdict(None, facts["at_KILL"].evidence, expected)
+    found = facts["log_events"]
+    logged = _names(facts, "log_events")
+    return Verdict({"starting", "ready"} <= logged, show(found.value), expected, found.evidence)
+
+
+@_check("append")
+def append(facts: Facts) -> Verdict:
+    """Its log is open to append, and no slow reader can hold it up."""
+    return _judge(
+        facts,
+        "log_flags",
+        lambda found: isinstance(found, tuple) and {"append", "nonblock"} <= {*found},
+        "O_APPEND and O_NONBLOCK",
+    )
+
+
+@_check("injection")
+def injection(facts: Facts) -> Verdict:
+    """Nobody can write a line of his own into its log."""
+    expected = "one line for each event, no control character"
+    if FORGED in _names(facts, "log_events"):
+        return Verdict(False, "a forged line", expected, facts["bad_lines"].evidence)
+    verdict = _equals(facts, "control_bytes", (), expected)
+    if verdict.passed and not {"job_started", "job_failed"} & _names(facts, "log_events"):
+        return Verdict(False, "the job is not in the log", expected, facts["log_events"].evidence)
+    return verdict
+
+
+@_check("level")
+def level(facts: Facts) -> Verdict:
+    """It writes what the level of the configuration asks for, also after a reload."""
+    expected = "nothing of a reload at level error; the event reload at level debug"
+    for name, wanted in (("at_level_error", ()), ("at_level_debug", ("reload",))):
+        verdict = _equals(facts, name, wanted, expected)
+        if not verdict.passed:
+            return verdict
+    return verdict
+
+
+@_check("rotate")
+def rotate(facts: Facts) -> Verdict:
+    """After a rename and SIGUSR1 it writes to a new file, and nothing is lost in between."""
+    expected = "reload in the old file, then reopened and reload in the new one"
+    old, new = _names(facts, "in_old_log"), facts["in_new_log"]
+    if new.value is None:
+        return Verdict(None, new.evidence, expected)
+    if new.value != ("reopened", "reload"):
+        return Verdict(False, f"in the new file: {show(new.value)}", expected, new.evidence)
+    return Verdict("reload" in old, show(new.value), expected, facts["in_old_log"].evidence)
+
+
+@_check("lost")
+def lost(facts: Facts) -> Verdict:
+    """It says how much could not be written, as soon as it can."""
+    expected = f"log_lost with {UNHEARD} lines, then what came next"
+    told = facts["lines_lost"]
+    if told.value is None:
+        return Verdict(None, told.evidence, expected)
+    found = facts["in_log_again"].value
+    passed = told.value == UNHEARD and found == ("log_lost", "reload")
+    return Verdict(passed, f"{show(told.value)} of {UNHEARD}", expected, told.evidence)

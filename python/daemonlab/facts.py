@@ -5,12 +5,14 @@ it (no daemon was left, the kernel refused), the value is None and the evidence 
 """
 
 import json
+import os
 import re
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
 from daemonlab.record import File, Reaction, Record, Work
@@ -545,6 +547,92 @@ def left(record: Record) -> Fact:
     """How many processes of it were alive when all was done."""
     numbers = ", ".join(str(process.pid) for process in record.left)
     return Fact(len(record.left), numbers or "none")
+
+
+# --- lab 6: what it says ---
+
+_LEVELS = ("debug", "info", "warning", "error")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def _is_whole(line: bytes, pid: int) -> bool:
+    """Whether a line of a log is an object with all that each must have."""
+    try:
+        event = json.loads(line)
+        return (
+            list(event)[:4] == ["ts", "level", "event", "pid"]
+            and _TIMESTAMP.fullmatch(event["ts"]) is not None
+            and event["level"] in _LEVELS
+            and isinstance(event["event"], str)
+            and event["pid"] == pid
+        )
+    except (ValueError, TypeError):  # of UnicodeDecodeError, too
+        return False
+
+
+@_of_daemon
+def bad_lines(record: Record, daemon: Snapshot) -> Fact:
+    """The lines of its log that are no JSON object with ts, level, event and pid, in this order."""
+    pid = daemon.process.pid
+    lines = record.log.split(b"\n")
+    bad = [line for line in lines[:-1] if not _is_whole(line, pid)]
+    bad += [last for last in lines[-1:] if last]  # what comes after the last newline
+    shown = tuple(line.decode(errors="backslashreplace")[:60] for line in bad)
+    return Fact(shown, f"{len(lines) - 1} lines, {len(bad)} of them bad")
+
+
+@_of_daemon
+def log_flags(record: Record, daemon: Snapshot) -> Fact:
+    """The flags of the descriptor of its log: of append, nonblock and cloexec, those it has."""
+    if isinstance(daemon.descriptors, Unknown):
+        return Fact(None, daemon.descriptors.reason)
+    flags = {"append": os.O_APPEND, "nonblock": os.O_NONBLOCK, "cloexec": os.O_CLOEXEC}
+    for descriptor in daemon.descriptors:
+        if descriptor.target == f"{record.scratch}/{LOG}":
+            found = tuple(name for name, bit in flags.items() if descriptor.flags & bit)
+            return Fact(found, _show(descriptor))
+    return Fact("no log", "no descriptor leads there")
+
+
+@_fact
+def control_bytes(record: Record) -> Fact:
+    """The control characters in its log other than the newline, in hexadecimal."""
+    found = sorted({byte for byte in record.log if byte < 0x20 or byte == 0x7F} - {ord("\n")})
+    return Fact(tuple(f"{byte:02x}" for byte in found), f"{len(record.log)} bytes looked at")
+
+
+def _logged(action: str, step: str, name: str, meaning: str) -> None:
+    """A fact: the events that were in the log at a step of an action."""
+
+    def derive(record: Record) -> Fact:
+        reaction = record.reaction(action)
+        if reaction is None or reaction.logs is None:
+            return Fact(None, "not tried")
+        log = reaction.logs[step]
+        shown = log.decode(errors="backslashreplace").splitlines()[-1:]
+        return Fact(tuple(str(event.get("event")) for event in events(log)), *shown)
+
+    derive.__name__, derive.__doc__ = name, meaning
+    _fact(derive)
+
+
+_logged("level", "error", "at_level_error", "What it logged at a SIGHUP while the level was error.")
+_logged("level", "debug", "at_level_debug", "What it logged at a SIGHUP while the level was debug.")
+_logged("rotate", "old", "in_old_log", "The events in the log that was renamed.")
+_logged("rotate", "new", "in_new_log", "The events in the log after a rename and SIGUSR1.")
+_logged(
+    "vanish", "new", "in_log_again", "The events in a log that could not be written for a while."
+)
+
+
+@_fact
+def lines_lost(record: Record) -> Fact:
+    """How many lines it says were lost while its log could not be written."""
+    reaction = record.reaction("vanish")
+    if reaction is None or reaction.logs is None:
+        return Fact(None, "not tried")
+    lost = [event for event in events(reaction.logs["new"]) if event.get("event") == "log_lost"]
+    return Fact(lost[0].get("lines") if lost else "not told", json.dumps(lost))
 
 
 for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TERM TERM"):

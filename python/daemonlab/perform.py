@@ -3,7 +3,6 @@
 The only module that both acts and observes; what comes out is a Record, pure data.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -12,9 +11,10 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from daemonlab import work
+from daemonlab import logwork, work
 from daemonlab.launch import Launch, launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, snapshot
 from daemonlab.record import Again, File, Reaction, Record
@@ -30,7 +30,6 @@ _SETTLE_TIME = 2.0
 """Seconds that a subject is given to come to rest once its starter has returned."""
 _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
-_MOST_LOG = 1 << 20
 _ENDED = Unknown("the process has ended")
 """What a snapshot holds for the descriptors of a process that is on its way out."""
 _OURS = frozenset({"labd.ini", "leaked", "log"})
@@ -47,23 +46,9 @@ def _write_configuration(scenario: Scenario, scratch: Path) -> Path:
     return path
 
 
-def _read_log(path: Path) -> bytes:
-    with suppress(OSError):
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(fd, "rb") as file:
-            return file.read(_MOST_LOG)
-    return b""
-
-
 def _log_events(subject: Launch) -> list[dict[str, object]]:
-    """What the daemon has logged so far; a line that is not an object is passed over."""
-    events = []
-    for line in _read_log(subject.scratch / "log").splitlines():
-        with suppress(ValueError):
-            event = json.loads(line)
-            if isinstance(event, dict):
-                events.append(event)
-    return events
+    """What the daemon has logged so far."""
+    return logwork.events(logwork.read(subject.scratch / logwork.LOG))
 
 
 def _picture(process: Process) -> object:
@@ -124,6 +109,13 @@ def _quiet(subject: Launch, process: Process, number: int) -> None:
         looks = looks + 1 if now.state == "S" and not pending else 0
         if now.state in "ZX" or subject.wait_ended(process, _LOOK):
             return
+
+
+def _send(subject: Launch, process: Process, number: signal.Signals) -> None:
+    """Send a signal and wait until it has been dealt with."""
+    with suppress(ProcessGone):
+        subject.send(process, number)
+        _quiet(subject, process, number)
 
 
 def _file(path: Path) -> File | None:
@@ -213,7 +205,7 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
     same once more; "replace" puts another's PID file in the place of its own; "storm" sends many
     SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
     row, each sent when the one before has been taken, and it is expected to end. The actions of
-    work.py give it jobs.
+    work.py give it jobs, those of logwork.py do something to its log.
     """
     if action == "again":
         return _again(subject, process)
@@ -223,6 +215,9 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
     if action in work.ACTIONS:
         done = work.ACTIONS[action](subject, process)
         return Reaction(action, alive(process), seconds=time.monotonic() - began, work=done)
+    if action in logwork.ACTIONS:
+        logs = logwork.ACTIONS[action](subject.scratch, partial(_send, subject, process))
+        return Reaction(action, alive(process), seconds=time.monotonic() - began, logs=logs)
     with suppress(ProcessGone):
         if action == "logout":
             subject.log_out()
@@ -354,7 +349,7 @@ def perform(
                 processes=tuple(seen.values()),
                 reactions=reactions,
                 output=subject.output(),
-                log=_read_log(scratch / "log"),
+                log=logwork.read(scratch / logwork.LOG),
                 files=files,
                 files_after=_files(scratch),
                 left=tuple(subject.processes()),

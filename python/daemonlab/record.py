@@ -25,6 +25,8 @@ class Reaction:
     """What a second start did, where the action was one."""
     work: "Work | None" = None
     """What became of the jobs, where the action gave it some."""
+    logs: "Mapping[str, bytes] | None" = None
+    """What was in the log, by step, where the action was one of logwork.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,11 @@ LATE = {
 }
 """Jobs that do not end by themselves."""
 
+FORGED = "forged"
+"""The event of a line that nobody wrote, in the name of a job."""
+INJECTED = f'job\n{{"ts":"","level":"info","event":"{FORGED}","pid":1}}\n\x1b[2J\udcff'
+"""A name: newlines, what a terminal would obey, a byte that is no UTF-8."""
+
 LABS: Mapping[int, tuple[Scenario, ...]] = {
     1: (
         Scenario("friendly", FRIENDLY, _LOG, ("logout",)),
@@ -128,6 +133,14 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("ends", FRIENDLY, _SPOOL, ("ends",), jobs=ENDS),
         Scenario("burst", BARE, _SPOOL, ("burst",), jobs={f"job{n}": SLEEP for n in range(5)}),
         Scenario("late", FRIENDLY, _LATE, ("late",), jobs=LATE),
+    ),
+    6: (
+        Scenario("friendly", FRIENDLY, _LOG, ("TERM",)),
+        Scenario("killed", BARE, _LOG, ("KILL",)),
+        Scenario("inject", HOSTILE, _SPOOL, ("inject",), jobs={INJECTED: "exit 0"}),
+        Scenario("level", FRIENDLY, _LOG, ("level",)),
+        Scenario("rotate", FRIENDLY, _LOG, ("rotate",)),
+        Scenario("vanish", FRIENDLY, _LOG, ("vanish",)),
     ),
 }
 

@@ -137,6 +137,13 @@ def ends(subject: Launch, daemon: Process) -> Work:
     )
 
 
+def inject(subject: Launch, daemon: Process) -> Work:
+    """Drop a job whose name would forge a line of the log."""
+    _drop(subject, daemon)
+    _until(lambda: not _unfinished(subject.scratch))
+    return Work(unfinished=_unfinished(subject.scratch))
+
+
 def burst(subject: Launch, daemon: Process) -> Work:
     """Stop the daemon, end all its children meanwhile, let it go on: many ends, one SIGCHLD."""
     _drop(subject, daemon)
@@ -169,4 +176,5 @@ ACTIONS: Mapping[str, Callable[[Launch, Process], Work]] = {
     "ends": ends,
     "burst": burst,
     "late": late,
+    "inject": inject,
 }

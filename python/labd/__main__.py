@@ -3,7 +3,6 @@
 usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]
 """
 
-import argparse
 import os
 import select
 import signal
@@ -29,17 +28,16 @@ from labd.log import (
     log_set_level,
     log_text,
 )
+from labd.options import USAGE, Options, options_read, options_settle
 from labd.pidfile import Pidfile, pidfile_acquire, pidfile_release
 from labd.signals import signals_next, signals_open, signals_reset
-
-LAST_LAB = 13
 
 
 @dataclass(slots=True)
 class Labd:
     """What the daemon holds, from one step of the table to the next."""
 
-    options: argparse.Namespace
+    options: Options
     config: Config
     log: Log = field(default_factory=Log)
     pidfile: Pidfile = field(default_factory=Pidfile)
@@ -206,7 +204,7 @@ STEPS = (
 )
 
 
-def _included(step: Step, options: argparse.Namespace) -> bool:
+def _included(step: Step, options: Options) -> bool:
     return step.lab <= options.lab and (step.foreground or not options.foreground)
 
 
@@ -279,35 +277,10 @@ def _serve(labd: Labd) -> None:
 # --- the command line ---
 
 
-def _lab_number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LAST_LAB:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number from 1 to {LAST_LAB}")
-    return int(text)
-
-
-def _read_options() -> argparse.Namespace:
-    """Exits with EXIT_USAGE, which argparse happens to share with us, when they are wrong."""
-    parser = argparse.ArgumentParser(
-        prog="labd",
-        allow_abbrev=False,
-        epilog="exit codes: 0 started or stopped cleanly, 1 failed, 2 usage, 3 already running, "
-        "78 bad configuration",
-    )
-    parser.add_argument("-c", "--config", help="the INI file (none: the defaults)")
-    parser.add_argument("--check", action="store_true", help="only say whether CONFIG is good")
-    parser.add_argument(
-        "--foreground",
-        action="store_true",
-        help="do not detach: for a service manager, or a debugger",
-    )
-    parser.add_argument(
-        "--lab",
-        type=_lab_number,
-        default=LAST_LAB,
-        metavar="N",
-        help="only the steps of labs 1 to N (all: 13)",
-    )
-    return parser.parse_args()
+def _say(text: str) -> None:
+    """An answer that did not arrive is a failure, also when the disk is full."""
+    with failing("write() to standard output"):
+        os.write(1, text.encode())
 
 
 def _tell(labd: Labd, failure: Failure) -> None:
@@ -316,8 +289,10 @@ def _tell(labd: Labd, failure: Failure) -> None:
         with suppress(Failure):
             detach_report(labd.verdict, failure)
     else:
-        with suppress(OSError, AttributeError):  # standard error may have come closed
-            print(f"labd: {failure.text}", file=sys.stderr)
+        # By hand: print() would escape the bytes of a path that are not UTF-8.
+        with suppress(OSError):
+            if sys.stderr is not None:  # None: came closed
+                os.write(2, os.fsencode(f"labd: {failure.text}\n"))
 
 
 def _run(labd: Labd) -> None:
@@ -333,19 +308,23 @@ def _run(labd: Labd) -> None:
         _stop(labd, done)
 
 
+def _obey(labd: Labd) -> None:
+    if labd.options.help:
+        _say(USAGE)
+        return
+    labd.config = config_load(labd.options.config)
+    if labd.options.check:
+        _say("labd: the configuration is good\n")
+        return
+    options_settle(labd.options)
+    _run(labd)
+
+
 def main() -> int:
     """Returns the exit code."""
-    options = _read_options()
-    if options.config is not None:
-        with suppress(OSError):  # there may be no directory: then it cannot be opened
-            options.config = os.path.join(os.getcwd(), options.config)  # a daemon goes elsewhere
-    labd = Labd(options, Config())
+    labd = Labd(options_read(sys.argv[1:]), Config())
     try:
-        labd.config = config_load(labd.options.config)
-        if labd.options.check:
-            print("labd: the configuration is good")
-            return EXIT_STARTED
-        _run(labd)
+        _obey(labd)
     except Failure as failure:
         # Last of all: whoever hears of the failure finds nothing left behind.
         _tell(labd, failure)

@@ -6,6 +6,7 @@ Where a function in C returns a negative errno and fills in a `struct failure`, 
 
 import errno
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,20 +22,33 @@ EXIT_ALREADY_RUNNING = 3
 EXIT_CONFIGURATION = 78
 """EX_CONFIG of sysexits.h(3head)."""
 
+_TEXT_SIZE = 511
+"""Bytes. The text travels to the starter in one write: see detach_report()."""
+
+
+def _cut(text: str, size: int) -> str:
+    return os.fsdecode(os.fsencode(text)[:size])
+
 
 class Failure(Exception):
-    """One line of text, the exit code of the starter, and the errno (0 when there is none)."""
+    """One line of text, the exit code of the starter, and the errno (0 when there is none).
+
+    Control characters show as ?: what was typed may hold a newline, or move the cursor of the
+    terminal that shows it.
+    """
 
     def __init__(self, text: str, exit_code: int = EXIT_FAILED, error: int = 0) -> None:
-        super().__init__(text)
-        self.text = text
+        self.text = re.sub("[\0-\x1f\x7f]", "?", _cut(text, _TEXT_SIZE))
+        super().__init__(self.text)
         self.exit_code = exit_code
         self.error = error
 
 
 def failure(what: str, error: int) -> Failure:
     """Describe a failed system call: "WHAT: strerror(error)"."""
-    return Failure(f"{what}: {os.strerror(error)}", EXIT_FAILED, error)
+    # A path may be longer than our line: cut the path, never the reason.
+    reason = f": {os.strerror(error)}"
+    return Failure(_cut(what, _TEXT_SIZE - len(reason)) + reason, EXIT_FAILED, error)
 
 
 @contextmanager

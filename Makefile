@@ -131,7 +131,7 @@ format: .venv/dev.stamp lint-tools
 	@$(bin)/ruff format --quiet $(python)
 	@clang-format -i $(c)
 
-## peers: install real daemons to compare with: redis, nginx, atd (never started)
+## peers: install real programs to test with: redis, nginx, atd (never started), logrotate, jq
 peers:
 	@tools/system peers
 

@@ -535,13 +535,17 @@ def append(facts: Facts) -> Verdict:
 @_check("injection")
 def injection(facts: Facts) -> Verdict:
     """Nobody can write a line of his own into its log."""
-    expected = "one line for each event, no control character"
+    expected = "one line for each event, no control character, the job's name whole"
     if FORGED in _names(facts, "log_events"):
         return Verdict(False, "a forged line", expected, facts["bad_lines"].evidence)
     verdict = _equals(facts, "control_bytes", (), expected)
-    if verdict.passed and not {"job_started", "job_failed"} & _names(facts, "log_events"):
-        return Verdict(False, "the job is not in the log", expected, facts["log_events"].evidence)
-    return verdict
+    if not verdict.passed:
+        return verdict
+    named = facts["job_logged"]
+    if named.value is None:
+        return Verdict(None, named.evidence, expected)
+    observed = "named as it is" if named.value else "the name of the job is not in it"
+    return Verdict(bool(named.value), observed, expected, named.evidence)
 
 
 @_check("level")

@@ -16,7 +16,7 @@ from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
 from daemonlab.record import File, Reaction, Record, Work
-from daemonlab.scenarios import PIDFILE, VICTIM
+from daemonlab.scenarios import INJECTED, PIDFILE, VICTIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -599,6 +599,17 @@ def control_bytes(record: Record) -> Fact:
     """The control characters in its log other than the newline, in hexadecimal."""
     found = sorted({byte for byte in record.log if byte < 0x20 or byte == 0x7F} - {ord("\n")})
     return Fact(tuple(f"{byte:02x}" for byte in found), f"{len(record.log)} bytes looked at")
+
+
+@_fact
+def job_logged(record: Record) -> Fact:
+    """Whether the name of a job stands in its log as it is: U+FFFD for what is no UTF-8, in one
+    field of one line."""
+    if record.reaction("inject") is None:
+        return Fact(None, "not tried")
+    name = INJECTED.encode(errors="surrogateescape").decode(errors="replace")
+    found = [event.get("job") for event in events(record.log) if "job" in event]
+    return Fact(bool(found) and set(found) == {name}, repr(found[:1]))
 
 
 def _logged(action: str, step: str, name: str, meaning: str) -> None:

@@ -6,7 +6,8 @@ from daemonlab.checks import CHECKS, show
 from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.judge import judge, judge_all
-from daemonlab.scenarios import ANOTHER, COPIES, NOWHERE
+from daemonlab.logwork import UNHEARD
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE
 
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
@@ -67,6 +68,16 @@ GOOD: dict[str, object] = {
     "zombies": 0,
     "left_by_jobs": 0,
     "left": 0,
+    "bad_lines": (),
+    "log_flags": ("append", "nonblock", "cloexec"),
+    "control_bytes": (),
+    "job_logged": True,
+    "at_level_error": (),
+    "at_level_debug": ("reload",),
+    "in_old_log": ("starting", "ready", "reload"),
+    "in_new_log": ("reopened", "reload"),
+    "in_log_again": ("log_lost", "reload"),
+    "lines_lost": UNHEARD,
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -168,6 +179,20 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("whole-group", {"left_by_jobs": 2}, "2"),
     ("stop-children", {"at_TERM": "runs on"}, "runs on"),
     ("stop-children", {"left": 1}, "1"),
+    ("lines", {"bad_lines": ("ready",)}, "ready"),
+    ("lines", {"log_events": ()}, "nothing"),
+    ("at-once", {"log_events": ("starting",)}, "starting"),
+    ("append", {"log_flags": ("cloexec",)}, "cloexec"),
+    ("append", {"log_flags": "no log"}, "no log"),
+    ("injection", {"log_events": ("starting", FORGED)}, "a forged line"),
+    ("injection", {"control_bytes": ("1b",)}, "1b"),
+    ("injection", {"job_logged": False}, "not in it"),
+    ("level", {"at_level_error": ("reload",)}, "reload"),
+    ("level", {"at_level_debug": ()}, "none"),
+    ("rotate", {"in_new_log": ()}, "in the new file: none"),
+    ("rotate", {"in_old_log": ("starting", "ready")}, ""),
+    ("lost", {"lines_lost": "not told"}, "not told"),
+    ("lost", {"in_log_again": ("reload",)}, ""),
 ]
 
 ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "refused-forms", "race"}

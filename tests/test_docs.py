@@ -126,7 +126,7 @@ def test_every_directive_was_understood(page: Path) -> None:
     """What looks like a directive of a hook is one."""
     text = page.read_text("utf-8")
     expanded = tables.on_page_markdown(source.on_page_markdown(text))
-    assert "{{" not in expanded
+    assert not re.search(r"\{\{ ?\w+( |\})", expanded)  # C has {{ too, but not like this
     assert len(re.findall("```show", text)) == len(re.findall(show._FENCE, text))
 
 

@@ -1,5 +1,6 @@
 """A student's copy of the house: what stands in labs/ is theirs, and may be broken or hostile."""
 
+import json
 import os
 import re
 import shutil
@@ -35,6 +36,13 @@ class Run:
     def words(self) -> str:
         """The output with lines folded by the table or the terminal put together again."""
         return " ".join((self.output + self.errors).split())
+
+    def observed(self, subject: str, lab: int, check: str) -> str:
+        """Of a run with --json: what a check of one subject found. Fails if it was not run."""
+        results = json.loads(self.output)["results"]
+        found = [one for one in results if (one["subject"], one["lab"]) == (subject, lab)]
+        assert len(found) == 1, self
+        return next(str(one["observed"]) for one in found[0]["checks"] if one["id"] == check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +85,33 @@ class Copy:
         path.write_text(f"{top}\n{source}")
         return path
 
+    def start(
+        self, *arguments: str, variables: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
+        """Start the command line of the copy, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "daemonlab.cli", *arguments],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root / "python"), **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="backslashreplace",
+            process_group=0,
+        )
+
     def daemonlab(
         self, *arguments: str, variables: Mapping[str, str] | None = None, limit: float = LIMIT
     ) -> Run:
         """Run the command line of the copy. Fails when it takes longer than limit seconds."""
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "daemonlab.cli", *arguments],
-            cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root / "python"), **(variables or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="backslashreplace",
-            timeout=limit,
-        )
-        seconds = time.monotonic() - began
-        return Run(done.returncode, done.stdout, done.stderr, seconds)
+        with self.start(*arguments, variables=variables) as process:
+            try:
+                output, errors = process.communicate(timeout=limit)
+            finally:
+                process.kill()
+        return Run(process.returncode, output, errors, time.monotonic() - began)
 
 
 def running(below: Path) -> list[str]:

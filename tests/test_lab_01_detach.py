@@ -1,7 +1,7 @@
 """Lab 1: what chapter 1 claims about a detached daemon, observed from outside."""
 
 import pytest
-from daemonlab.scenarios import NOWHERE, WARMUP
+from daemonlab.scenarios import HOME, NOWHERE, WARMUP
 from labresults import LANGUAGES, explain, facts, record
 
 DETACHED = ("friendly", "hostile", "bare")
@@ -19,14 +19,43 @@ everywhere = pytest.mark.parametrize("scenario", DETACHED)
         ("session", "own"),
         ("session_leader", False),
         ("terminal", "none"),
-        ("umask", "022"),
-        ("directory", "/"),
         ("processes", 1),
     ],
 )
 def test_detached(language: str, scenario: str, fact: str, value: object) -> None:
     """Wherever it was started from, the daemon stands in the same place."""
     assert facts(1, language, scenario)[fact].value == value, explain(1, language, scenario)
+
+
+@both
+@pytest.mark.parametrize(
+    ("scenario", "umask", "directory"),
+    [("friendly", "022", "/"), ("hostile", "027", f"{{scratch}}/{HOME}"), ("bare", "022", "/")],
+)
+def test_settled(language: str, scenario: str, umask: str, directory: str) -> None:
+    """Umask and directory are what the configuration says, or 022 and the root if it is silent."""
+    found = facts(1, language, scenario)
+    scratch = record(1, language, scenario).scratch
+    assert found["umask"].value == umask, explain(1, language, scenario)
+    assert found["directory"].value == directory.format(scratch=scratch)
+
+
+@both
+@everywhere
+def test_no_end_of_the_pipe_is_kept(language: str, scenario: str) -> None:
+    """Neither the starter's end nor its own, once it is ready."""
+    assert facts(1, language, scenario)["pipes"].value == ()
+
+
+@both
+def test_daemon_of_a_starter_that_was_killed(language: str) -> None:
+    """It hears of it when it is ready, by EPIPE and not by a signal, and stops in order."""
+    found = facts(1, language, "abandoned")
+    assert found["starter_status"].value == "SIGKILL", explain(1, language, "abandoned")
+    assert found["at_loss"].value == "exit 1"
+    assert found["log_events"].value == ("starting", "ready", "failed", "stopped")
+    log = record(1, language, "abandoned").log.decode()
+    assert '"error":"write() of the verdict to the starter: Broken pipe"' in log
 
 
 @both

@@ -32,11 +32,26 @@ static int open_directory(struct pidfile *pidfile, const char *path, struct fail
     return 0;
 }
 
+/* Makes the file or, where there is one, opens that. Between the two its owner may remove
+ * it: then there is again one to be made. */
+static int make_or_open(struct pidfile *pidfile) {
+    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    int fd;
+
+    do {
+        fd = openat(pidfile->directory, pidfile->name, flags | O_CREAT | O_EXCL, 0644);
+        pidfile->made = fd >= 0;
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+        fd = openat(pidfile->directory, pidfile->name, flags);
+    } while (fd < 0 && errno == ENOENT);
+    return fd;
+}
+
 static int open_file(struct pidfile *pidfile, const char *path, struct failure *why) {
-    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     struct stat status;
 
-    pidfile->fd = openat(pidfile->directory, pidfile->name, flags, 0644);
+    pidfile->fd = make_or_open(pidfile);
     if (pidfile->fd < 0)
         return failure(why, errno, "open(%s)", path);
     if (fstat(pidfile->fd, &status) < 0)
@@ -86,12 +101,19 @@ static int write_number(const struct pidfile *pidfile, const char *path, struct 
 
     if (ftruncate(pidfile->fd, 0) < 0)
         return failure(why, errno, "ftruncate(%s)", path);
+    if (fchmod(pidfile->fd, 0644) < 0)
+        return failure(why, errno, "fchmod(%s)", path);
     ssize_t written = pwrite(pidfile->fd, line, (size_t)length, 0);
     if (written != length)
         return failure(why, written < 0 ? errno : ENOSPC, "write(%s)", path);
     if (fsync(pidfile->fd) < 0)
         return failure(why, errno, "fsync(%s)", path);
     return 0;
+}
+
+static void remove_file(const struct pidfile *pidfile) {
+    if (still_there(pidfile))
+        unlinkat(pidfile->directory, pidfile->name, 0);
 }
 
 static void close_both(struct pidfile *pidfile) {
@@ -122,6 +144,8 @@ int pidfile_acquire(struct pidfile *pidfile, const char *path, struct failure *w
     if (error == 0)
         error = open_and_lock(pidfile, path, why);
     if (error < 0) {
+        if (pidfile->made && error != -EWOULDBLOCK)
+            remove_file(pidfile);
         close_both(pidfile);
         return error;
     }
@@ -135,7 +159,7 @@ int pidfile_acquire(struct pidfile *pidfile, const char *path, struct failure *w
 void pidfile_release(struct pidfile *pidfile) {
     if (pidfile->fd < 0)
         return;
-    if (pidfile->owner == getpid() && still_there(pidfile))
-        unlinkat(pidfile->directory, pidfile->name, 0);
+    if (pidfile->owner == getpid())
+        remove_file(pidfile);
     close_both(pidfile);
 }

@@ -50,6 +50,10 @@ def _check_row(check: CheckInfo) -> list[str]:
 def _done_to_it(scenario: Scenario) -> str:
     if scenario.killed_early:
         return "killed while it starts"
+    if scenario.abandoned:
+        return "its starter is killed while it starts"
+    if scenario.overtake:
+        return "its file is exchanged just before it locks it"
     if scenario.copies > 1:
         return f"{scenario.copies} started at once"
     return ", ".join(scenario.actions) or "nothing"

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,9 @@ int detach_settle(mode_t mask, const char *directory, struct failure *why) {
  * go. A failure: leaves *verdict open. The caller is about to exit, and only
  * that is the end of file: the starter returns when the daemon is really gone.
  *
- * Returns 0, or -EPIPE when the starter is gone: nobody waits for this daemon.
+ * Returns 0, or -EPIPE when the starter is gone: nobody waits for this daemon,
+ * and the caller stops as after any failed start. That also while SIGPIPE,
+ * which write(2) sends then, still does its default, which is to kill.
  *
  * daemon(7) step 14; pipe(7).
  */

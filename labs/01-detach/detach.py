@@ -16,6 +16,7 @@ Twin of `c/src/detach.c`.
 """
 
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -68,7 +69,9 @@ def detach_report(verdict: int, outcome: Failure | None = None) -> None:
     The caller is about to exit, and only that is the end of file: the starter returns when the
     daemon is really gone.
 
-    Raises Failure (EPIPE) when the starter is gone: nobody waits for this daemon.
+    Raises Failure (EPIPE) when the starter is gone: nobody waits for this daemon, and the caller
+    stops as after any failed start. That also while SIGPIPE, which write(2) sends then, still
+    does its default, which is to kill.
 
     daemon(7) step 14; pipe(7).
     """

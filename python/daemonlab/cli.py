@@ -7,19 +7,22 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 from rich.console import Console
 
 from daemonlab import course, report, skeleton, subjects
+from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.house import LABS, PORT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
 from daemonlab.observe import ProcessGone, snapshot
-from daemonlab.parallel import WorkerLost, leave
+from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
+from daemonlab.refusal import refused
 from daemonlab.scenarios import of_any
 from daemonlab.show import print_any, print_snapshot
 from daemonlab.text import printable
@@ -64,7 +67,8 @@ def _lab(number: int) -> course.Lab:
 
 def _reference() -> tuple[subjects.Subject, ...]:
     try:
-        return subjects.reference()
+        with _in_words():
+            return subjects.reference()
     except subjects.BuildError as error:
         raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
 
@@ -76,18 +80,32 @@ def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[str]
         begun = [lab for lab in labs if lab.skeleton(suffix) in subjects.started(lab)]
         if begun:
             try:
-                built.append(subjects.mine(begun, suffix))
+                with _in_words():
+                    built.append(subjects.mine(begun, suffix))
             except subjects.BuildError as error:
                 files = ", ".join(report.relative(lab.skeleton(suffix)) for lab in begun)
                 broken.append(f"{files} does not compile:\n\n{error}")
     return built, broken
 
 
-def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What the laboratory could not do is told in a line, not in a traceback."""
     try:
-        return run_lab(lab, those)
+        yield
     except (LaunchError, WorkerLost) as error:
         raise _Failed(str(error)) from error
+    except OSError as error:
+        raise _Failed(refused(f"the laboratory cannot go on{_named(error)}", error)) from error
+
+
+def _named(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""
+
+
+def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
+    with _in_words():
+        return run_lab(lab, those)
 
 
 def _finish(
@@ -124,6 +142,17 @@ def lab(number: int, as_json: bool) -> None:
         report.print_begin(console, this)
 
 
+def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:
+    """Every lab with each subject, up to the first in which it does not start: it would not in
+    those that come after it, either, and take its time to say so."""
+    results: list[Result] = []
+    for this in labs:
+        stuck = {result.subject.name for result in results if result.hangs}
+        if going := [subject for subject in those if subject.name not in stuck]:
+            results += _judged(this, going)
+    return results
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
 def mine(as_json: bool) -> None:
@@ -138,7 +167,7 @@ def mine(as_json: bool) -> None:
         console.print("You have not begun with any lab yet: [bold]make lab-1[/] says how.")
         return
     _reference()
-    results = [result for this in labs if built for result in _judged(this, built)]
+    results = _whole(labs, built)
     if as_json:
         _finish(console, results, broken, as_json)
         return
@@ -147,6 +176,9 @@ def mine(as_json: bool) -> None:
         if of_this:
             report.print_results(console, of_this)
             console.print()
+    for result in results:
+        if result.hangs and result.lab is not labs[-1]:
+            console.print(f"{result.subject.title} does not start: no later lab was run with it.\n")
     _finish(console, (), broken, False)
     sys.exit(0 if all(result.passed for result in results) else 1)
 
@@ -206,12 +238,10 @@ def run(environment: str, wait: float, as_json: bool, command: Sequence[str]) ->
         raise _Usage(f"{command[0]}: no such program; name it by its whole path")
     program = os.path.abspath(command[0]) if os.sep in command[0] else command[0]
     line = (program, *command[1:])  # it is started in another directory
-    try:
+    with _in_words():
         record = perform(
             lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait
         )
-    except LaunchError as error:
-        raise _Failed(str(error)) from error
     if as_json:
         click.echo(report.as_json(record))
         return

@@ -21,7 +21,11 @@ NULL_VARIABLES: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Environment:
     """How to start a subject. Every subject is started as a shell would: the starter leads a
-    process group of its own, in the foreground of its terminal if there is one."""
+    process group of its own, in the foreground of its terminal if there is one.
+
+    In each environment no file may grow beyond 16 MiB (RLIMIT_FSIZE), and no core is dumped
+    (RLIMIT_CORE 0), whatever the subject asks for: both limits are hard, setrlimit(2). Memory is
+    not limited."""
 
     name: str
     terminal: bool = True

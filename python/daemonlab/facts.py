@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
-from daemonlab.record import File, Reaction, Record, Work
+from daemonlab.record import LOSS, File, Reaction, Record, Work
 from daemonlab.scenarios import INJECTED, PIDFILE, VICTIM
 
 
@@ -169,6 +169,22 @@ def umask_given(record: Record) -> Fact:
     return Fact(f"{record.environment.umask:03o}")
 
 
+@_fact
+def umask_chosen(record: Record) -> Fact:
+    """The umask that its configuration asks for."""
+    if record.settings is None:
+        return Fact(None, "it has no configuration of ours")
+    return Fact(f"{int(record.settings.get('umask', '022'), 8):03o}")
+
+
+@_fact
+def directory_chosen(record: Record) -> Fact:
+    """The working directory that its configuration asks for."""
+    if record.settings is None:
+        return Fact(None, "it has no configuration of ours")
+    return Fact(record.settings.get("directory", "/"))
+
+
 @_of_daemon
 def directory(record: Record, daemon: Snapshot) -> Fact:
     """Its working directory: proc_pid_cwd(5)."""
@@ -182,7 +198,7 @@ def directory_kept(record: Record, daemon: Snapshot) -> Fact:
     """Whether it still is where it was started."""
     if isinstance(daemon.cwd, Unknown) or isinstance(daemon.cwd_deleted, Unknown):
         return Fact(None, str(daemon.cwd))
-    kept = daemon.cwd.startswith(record.scratch) or daemon.cwd_deleted
+    kept = daemon.cwd == record.scratch or daemon.cwd_deleted
     return Fact(kept, f"cwd -> {daemon.cwd}")
 
 
@@ -242,6 +258,25 @@ def kept_over_exec(record: Record, daemon: Snapshot) -> Fact:
     kept = [descriptor for descriptor in own if not descriptor.close_on_exec]
     evidence = "; ".join(map(_show, kept or own)) or "no descriptor above 2"
     return Fact(tuple(descriptor.number for descriptor in kept), evidence)
+
+
+@_of_daemon
+def pipes(record: Record, daemon: Snapshot) -> Fact:
+    """The ends of pipes that it holds above descriptor 2: "r" for one to read from, "w" to
+    write."""
+    if isinstance(daemon.descriptors, Unknown):
+        return Fact(None, daemon.descriptors.reason)
+    held = [fd for fd in _above_standard(daemon) if fd.target.startswith("pipe:")]
+    return Fact(tuple(fd.mode for fd in held), "; ".join(map(_show, held)) or "none above 2")
+
+
+@_of_daemon
+def filtered(record: Record, daemon: Snapshot) -> Fact:
+    """Whether system calls may be denied to it: a filter of seccomp(2), proc_pid_status(5)."""
+    line = daemon.line("Seccomp")
+    if isinstance(line, Unknown):
+        return Fact(None, line.reason)
+    return Fact(line.split()[-1] == "2", _line(daemon, "Seccomp"))
 
 
 # --- lab 3: what it hears ---
@@ -355,6 +390,16 @@ def pidfile_lock(record: Record, daemon: Snapshot) -> Fact:
     held = [lock for lock in daemon.locks if lock.inode == file.inode and not lock.blocked]
     evidence = "; ".join(f"lock: {lock.kind} {lock.mode} by {lock.pid}" for lock in held)
     return Fact(tuple(lock.kind for lock in held), evidence or "no lock: line in its fdinfo")
+
+
+@_fact
+def overtaken(record: Record) -> Fact:
+    """How many times it locked a file while its own was being exchanged under it."""
+    if record.overtaken is None:
+        return Fact(None, "not tried")
+    if record.overtaken < 0:
+        return Fact(None, "this kernel does not let us hold a call: seccomp_unotify(2)")
+    return Fact(record.overtaken, f"{record.overtaken} calls of flock(2) or fcntl(2)")
 
 
 @_fact
@@ -646,5 +691,6 @@ def lines_lost(record: Record) -> Fact:
     return Fact(lost[0].get("lines") if lost else "not told", json.dumps(lost))
 
 
+_reaction(LOSS, "at_loss")
 for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TERM TERM"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))

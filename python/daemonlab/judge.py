@@ -1,5 +1,6 @@
 """Put subjects through a lab: perform its scenarios, derive the facts, apply the checks."""
 
+import mmap
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from daemonlab.parallel import run_all
 from daemonlab.perform import perform
 from daemonlab.record import Record
 from daemonlab.scenarios import LABS as SCENARIOS
+from daemonlab.scenarios import Scenario
 from daemonlab.subjects import Subject
 
 _AT_ONCE = 3 * (os.cpu_count() or 1)
@@ -41,8 +43,13 @@ class Result:
     lab: Lab
     outcomes: tuple[Outcome, ...]
     records: Mapping[str, Record]
-    """By scenario."""
+    """By scenario; those that were not reached are missing."""
     facts: Mapping[str, Facts]
+
+    @property
+    def hangs(self) -> bool:
+        """Its starter did not return in the first scenario; of the others some may be missing."""
+        return _hangs(self.records[SCENARIOS[self.lab.number][0].name])
 
     @property
     def points(self) -> int:
@@ -55,11 +62,20 @@ class Result:
         return all(outcome.passed for outcome in self.outcomes)
 
 
+def _hangs(first: Record) -> bool:
+    return first.starter_seconds is None
+
+
+_NOT_REACHED = Verdict(None, "not reached: the daemon does not start", "")
+
+
 def judge(check: CheckInfo, facts: Mapping[str, Facts]) -> Outcome:
-    """Apply one check to the facts of each of its scenarios."""
+    """Apply one check to the facts of each of its scenarios; it is not reached where there are
+    none."""
     first = None
     for scenario in check.scenarios:
-        outcome = Outcome(check, CHECKS[check.id](facts[scenario]), scenario)
+        verdict = CHECKS[check.id](facts[scenario]) if scenario in facts else _NOT_REACHED
+        outcome = Outcome(check, verdict, scenario)
         if not outcome.passed:
             return outcome
         first = first or outcome
@@ -81,18 +97,34 @@ def judge_all(checks: Sequence[CheckInfo], facts: Mapping[str, Facts]) -> tuple[
     return tuple(outcomes.values())
 
 
-def run_lab(lab: Lab, subjects: Sequence[Subject]) -> list[Result]:
-    """Put every subject through the lab, side by side."""
-    jobs = [
-        (subject, partial(perform, partial(subject.command, lab.number), scenario))
-        for scenario in SCENARIOS[lab.number]
-        for subject in subjects
-    ]
-    runs = [partial(job, variables=subject.variables) for subject, job in jobs]
-    records = run_all(runs, _AT_ONCE)
+def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, Record]]:
+    """The records by subject and scenario. A subject whose starter does not return in the first
+    scenario is not put through those to come: each would only take its time, too."""
+    first = SCENARIOS[lab.number][0]
+    hangs = mmap.mmap(-1, len(subjects))  # shared with the workers, a byte a subject
+
+    def run(number: int, scenario: Scenario) -> Record | None:
+        if hangs[number]:
+            return None
+        subject = subjects[number]
+        record = perform(partial(subject.command, lab.number), scenario, subject.variables)
+        if scenario is first:
+            hangs[number] = _hangs(record)
+        return record
+
+    numbers = range(len(subjects))
+    launches = [(number, one) for one in SCENARIOS[lab.number] for number in numbers]
+    records = run_all([partial(run, number, scenario) for number, scenario in launches], _AT_ONCE)
     found: dict[str, dict[str, Record]] = {subject.name: {} for subject in subjects}
-    for (subject, _), record in zip(jobs, records, strict=True):
-        found[subject.name][record.scenario] = record
+    for (number, scenario), record in zip(launches, records, strict=True):
+        if record is not None:
+            found[subjects[number].name][scenario.name] = record
+    return found
+
+
+def run_lab(lab: Lab, subjects: Sequence[Subject]) -> list[Result]:
+    """Put every subject through the lab, side by side. Raises LaunchError and WorkerLost."""
+    found = _perform_all(lab, subjects)
     results = []
     for subject in subjects:
         facts = {name: facts_of(record) for name, record in found[subject.name].items()}

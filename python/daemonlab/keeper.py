@@ -12,6 +12,7 @@ When the laboratory's end of the socket closes, for whatever reason, the keeper 
 and removes the folder of the launch, for nobody else can any more.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -26,7 +27,8 @@ from typing import NoReturn
 
 from daemonlab.environment import Environment
 from daemonlab.native import become_subreaper, close_all_but
-from daemonlab.shell import Stage, default_signals, run_shell
+from daemonlab.refusal import refused
+from daemonlab.shell import Stage, default_signals, run_shell, start_of
 
 SCRATCH = "daemonlab-"
 """How the names of the folders begin that the laboratory makes for a launch."""
@@ -101,7 +103,7 @@ class _Keeper:
         self.scratch = scratch
         slave = write_end = -1
         if environment.terminal:
-            self.master, slave = os.openpty()
+            self.master, slave = self.open_terminal()
         else:
             self.master, write_end = os.pipe()
         news, news_end = os.pipe()
@@ -119,6 +121,16 @@ class _Keeper:
         os.set_blocking(self.master, False)
         for fd in (self.control.fileno(), self.wakeup, self.master, self.news):
             self.poll.register(fd, select.POLLIN)
+
+    def open_terminal(self) -> tuple[int, int]:
+        try:
+            return os.openpty()
+        except OSError as error:
+            remedy = "close some terminals, or raise /proc/sys/kernel/pty/max"
+            if error.errno != errno.ENOSPC:
+                remedy = ""
+            self.tell(news="failed", why=refused("no pseudo-terminal is left", error, remedy))
+            self.end()
 
     # --- what may happen ---
 
@@ -156,14 +168,15 @@ class _Keeper:
         with suppress(BlockingIOError):
             os.read(self.wakeup, 4096)
         with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return True
+            # Not reaped yet, it can still be asked who it is.
+            while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                start = start_of(dead.si_pid)
+                pid, status = os.waitpid(dead.si_pid, 0)
                 event = "ended"
                 if pid == self.shell:
                     event, self.shell = "shell ended", 0
-                self.tell(news=event, pid=pid, status=status, time=time.monotonic())
+                self.tell(news=event, pid=pid, start=start, status=status, time=time.monotonic())
+            return True
         return False
 
     def hang_up(self) -> None:
@@ -279,6 +292,8 @@ def run_keeper(
         try:
             keeper.start(command, variables, environment, scratch)
             keeper.serve()
+        except OSError as error:
+            keeper.tell(news="failed", why=refused("the subject cannot be kept", error))
         finally:
             keeper.end()
     finally:

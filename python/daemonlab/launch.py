@@ -18,14 +18,17 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from daemonlab import native
+from daemonlab.ending import not_now, undisturbed
 from daemonlab.environment import Environment
 from daemonlab.keeper import SCRATCH, run_keeper
 from daemonlab.observe import Process, ProcessGone, alive, children, descendants, identity
+from daemonlab.refusal import refused
 
 _START_TIME = 5.0
 """Seconds within which a keeper answers."""
@@ -62,6 +65,20 @@ class Ended:
         return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
 
 
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A temporary folder for a launch, gone afterwards. Raises LaunchError."""
+    with ExitStack() as stack:
+        try:
+            with not_now():
+                made = Path(tempfile.mkdtemp(prefix=SCRATCH)).resolve()  # as the kernel shows it
+                stack.callback(undisturbed, partial(shutil.rmtree, made, ignore_errors=True))
+            made.chmod(0o755)  # the subject may become another user
+        except OSError as error:
+            raise LaunchError(refused("no temporary folder can be made", error)) from error
+        yield made
+
+
 class Launch:
     """A subject that was started. Made by launch()."""
 
@@ -89,14 +106,21 @@ class Launch:
         """The subject had so many processes that it was ended."""
         self.keeper_lost = False
         """The subject killed the process that kept it."""
-        self._ended: dict[int, Ended] = {}
+        self._ended: dict[Process, Ended] = {}
+        """In the order of the news. By identity: a subject can use up all numbers, so that they
+        begin again."""
+        self._failed = ""
         self._over = False
         self._logged_out = False
         self._inbox = b""
         _fill_standard()
         self._output = os.memfd_create("output", os.MFD_CLOEXEC)
         self._control, keeper_end = socket.socketpair()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            self._close()
+            raise
         if pid == 0:
             run_keeper(
                 keeper_end, self._output, list(command), variables, environment, str(scratch)
@@ -109,14 +133,22 @@ class Launch:
     # --- waiting ---
 
     def wait_starter(self, seconds: float) -> Ended | None:
-        """Wait until the starter has ended. None: it still runs after that time."""
-        self._wait(lambda: self.starter in self._ended, seconds)
-        return self._ended.get(self.starter)
+        """Wait until the starter has ended. None: it still runs after that time.
+
+        Raises LaunchError if it could not be forked.
+        """
+        self._wait(lambda: self._starter_ended() is not None, seconds)
+        self._raise_failure()
+        return self._starter_ended()
+
+    def _starter_ended(self) -> Ended | None:
+        """Its end is the first of its number: no process of the subject was before it."""
+        return next((end for end in self._ended.values() if end.pid == self.starter), None)
 
     def wait_ended(self, process: Process, seconds: float) -> Ended | None:
         """Wait until an adopted process has ended, and tell how. None: not in that time."""
-        self._wait(lambda: process.pid in self._ended, seconds)
-        return self._ended.get(process.pid)
+        self._wait(lambda: process in self._ended, seconds)
+        return self._ended.get(process)
 
     def _wait(self, happened: Callable[[], bool], seconds: float) -> None:
         """Take news until something has happened, the time is over or no news can come."""
@@ -142,22 +174,35 @@ class Launch:
             self._hear(**json.loads(line))
 
     def _hear(
-        self, news: str, pid: int = 0, status: int = 0, time: float = 0, errno: int = 0
+        self,
+        news: str,
+        pid: int = 0,
+        start: int = 0,
+        status: int = 0,
+        time: float = 0,
+        errno: int = 0,
+        why: str = "",
     ) -> None:
         if news == "shell":
             self.shell = pid
         elif news == "started":
             self.starter, self.began = pid, time
         elif news == "ended":
-            self._ended.setdefault(pid, Ended(pid, status, time))
+            self._ended.setdefault(Process(pid, start), Ended(pid, status, time))
         elif news == "not executed":
             self.not_executed = errno
+        elif news == "failed":
+            self._failed = why
         elif news == "too many processes":
             self.too_many = True
         elif news == "logged out":
             self._logged_out = True
         elif news == "over":
             self._over = True
+
+    def _raise_failure(self) -> None:
+        if self._failed:
+            raise LaunchError(self._failed)
 
     # --- looking ---
 
@@ -171,6 +216,7 @@ class Launch:
 
     def _living(self, relatives: Callable[[int], list[Process]]) -> list[Process]:
         self._wait(lambda: self.shell != 0, _START_TIME)
+        self._raise_failure()
         try:
             found = relatives(self.keeper.pid)
         except ProcessGone:
@@ -219,12 +265,15 @@ class Launch:
         while not self._over and not self.keeper_lost and time.monotonic() < deadline:
             os.kill(self.keeper.pid, signal.SIGCONT)  # our child; its subject may have stopped it
             self._wait(lambda: self._over, 0.1)
-        self._control.close()
-        os.close(self._output)
+        self._close()
         with suppress(ProcessLookupError, ProcessGone):
             self._reap_keeper()
         _keepers.discard(self.keeper.pid)
         _end_orphans(self.keeper.start)
+
+    def _close(self) -> None:
+        self._control.close()
+        os.close(self._output)
 
     def _reap_keeper(self) -> None:
         fd = os.pidfd_open(self.keeper.pid)
@@ -281,18 +330,15 @@ def launch(
     """Start a command; when the context is left, none of its processes remains.
 
     variables are added to those of the environment. The subject starts in scratch, or, when
-    that is None, in a new temporary folder that goes away at the end.
+    that is None, in a new temporary folder that goes away at the end. Raises LaunchError.
     """
-    folder = scratch or Path(tempfile.mkdtemp(prefix=SCRATCH))
-    if scratch is None:
-        folder.chmod(0o755)  # the subject may become another user
-    native.become_subreaper()  # should the keeper be lost, its orphans come to us
-    subject = Launch(command, environment, variables or {}, folder)
-    try:
-        yield subject
-    finally:
+    with ExitStack() as stack:
+        where = scratch or stack.enter_context(folder())
+        native.become_subreaper()  # should the keeper be lost, its orphans come to us
         try:
-            subject.end()
-        finally:
-            if scratch is None:
-                shutil.rmtree(folder, ignore_errors=True)
+            with not_now():
+                subject = Launch(command, environment, variables or {}, where)
+                stack.callback(undisturbed, subject.end)
+        except OSError as error:
+            raise LaunchError(refused("no process can be started", error)) from error
+        yield subject

@@ -23,7 +23,7 @@ def read(path: Path) -> bytes:
     with suppress(OSError):
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as file:
-            return file.read(_MOST)
+            return file.read(_MOST) or b""  # None: a pipe with nobody's words in it
     return b""
 
 

@@ -5,9 +5,10 @@ import os
 from daemonlab._native import ffi, lib
 
 
-def _check(result: int, call: str) -> None:
+def _check(result: int, call: str) -> int:
     if result < 0:
         raise OSError(ffi.errno, f"{call}: {os.strerror(ffi.errno)}")
+    return result
 
 
 def become_subreaper() -> None:
@@ -35,3 +36,32 @@ def default_libc_signals() -> None:
     """Their disposition to the default, past the C library: rt_sigaction(2)."""
     for number in LIBC_SIGNALS:
         _check(lib.default_signal(number), f"rt_sigaction({number})")
+
+
+CALLS = {"close_range": lib.SYS_close_range, "flock": lib.SYS_flock}
+"""The numbers of the system calls that can be denied."""
+
+
+def deny(call: str, error: int) -> None:
+    """From now on, in this process and all its descendants, that call fails with that errno, as
+    if the kernel had none such, or a sandbox forbade it: seccomp(2)."""
+    _check(lib.deny_call(CALLS[call], error), "seccomp()")
+
+
+def hold_locks() -> int:
+    """From now on each call that would lock a file waits, in this process and all its descendants:
+    flock(2), and fcntl(2) with a command that locks. Returns the descriptor by which to hear of
+    them and let them go: seccomp_unotify(2)."""
+    return _check(lib.hold_locks(), "seccomp()")
+
+
+def next_held(listener: int) -> int:
+    """Wait for a call that is held; return its number, for let_go."""
+    held = ffi.new("uint64_t *")
+    _check(lib.next_held(listener, held), "ioctl(SECCOMP_IOCTL_NOTIF_RECV)")
+    return int(held[0])
+
+
+def let_go(listener: int, held: int) -> None:
+    """Let a held call go on, as if nothing had been."""
+    _check(lib.let_go(listener, held), "ioctl(SECCOMP_IOCTL_NOTIF_SEND)")

@@ -8,43 +8,33 @@ import os
 import pickle
 import select
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
+
+from daemonlab.ending import ASKED, leave, not_now
 
 T = TypeVar("T")
 
 
-_ASKED_TO_END = (signal.SIGINT, signal.SIGTERM)
+_TICK = 0.2
+"""Seconds between two looks at the workers: a subject may have stopped the one that watches it."""
+_PATIENCE = 30.0
+"""Seconds that workers are given to tidy up: more than the end of a launch may take."""
 
 
 class WorkerLost(Exception):
     """A worker ended without a result."""
 
 
-@contextmanager
-def _not_now() -> Iterator[None]:
-    """Hold back the request to end until the block is done."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_END)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def leave(number: int, frame: object) -> NoReturn:
-    """Asked to end: tidy up on the way out, and let nobody interrupt that."""
-    for asked in _ASKED_TO_END:
-        signal.signal(asked, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
 def _work(job: Callable[[], T], result: int) -> NoReturn:
     try:
         try:
-            for asked in _ASKED_TO_END:
-                signal.signal(asked, leave)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)
+            for asked in ASKED:
+                if asked == signal.SIGTERM or signal.getsignal(asked) != signal.SIG_IGN:
+                    signal.signal(asked, leave)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)
             answer: tuple[T | None, BaseException | None] = (job(), None)
         except BaseException as error:
             answer = (None, error)
@@ -55,13 +45,14 @@ def _work(job: Callable[[], T], result: int) -> NoReturn:
 
 
 class _Worker:
-    def __init__(self, index: int, job: Callable[[], Any]) -> None:
+    def __init__(self, index: int, job: Callable[[], Any], others: Iterable["_Worker"]) -> None:
         self.index = index
         self.result, result_end = os.pipe()
         self.received = b""
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(self.result)
+            for worker in (self, *others):
+                os.close(worker.result)
             _work(job, result_end)
         os.close(result_end)
 
@@ -80,9 +71,36 @@ class _Worker:
             raise error
         return value
 
+    def send(self, number: int) -> None:
+        """Send a signal to the process, which is our child and not reaped yet."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
     def close(self) -> None:
         os.close(self.result)
         os.waitpid(self.pid, 0)
+
+
+def _wake(workers: Iterable[_Worker]) -> None:
+    """Let those go on that were stopped. For others this does nothing."""
+    for worker in workers:
+        worker.send(signal.SIGCONT)
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    """Ask them to end, wake those who cannot hear it, and kill those who do not come to an end."""
+    for worker in workers:
+        worker.send(signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE
+    left = list(workers)
+    while left and time.monotonic() < deadline:
+        _wake(left)
+        readable, _, _ = select.select([worker.result for worker in left], [], [], _TICK)
+        left = [worker for worker in left if worker.result not in readable or not worker.receive()]
+    for worker in left:
+        worker.send(signal.SIGKILL)
+    for worker in workers:
+        worker.close()
 
 
 def run_all(jobs: Sequence[Callable[[], T]], at_once: int) -> list[T]:
@@ -98,20 +116,19 @@ def run_all(jobs: Sequence[Callable[[], T]], at_once: int) -> list[T]:
     try:
         while waiting or workers:
             while waiting and len(workers) < at_once:
-                with _not_now():
-                    worker = _Worker(*waiting.pop())
+                with not_now():
+                    worker = _Worker(*waiting.pop(), workers.values())
                     workers[worker.result] = worker
                 arrival.register(worker.result, select.POLLIN)
-            for fd, _ in arrival.poll():
+            for fd, _ in arrival.poll(_TICK * 1000):
                 if workers[fd].receive():
-                    worker = workers.pop(fd)
                     arrival.unregister(fd)
-                    worker.close()
+                    with not_now():
+                        worker = workers.pop(fd)
+                        worker.close()
                     results[worker.index] = worker.answer()
+            _wake(workers.values())
     finally:
-        for worker in workers.values():
-            with suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGTERM)  # our child, not reaped yet
-        for worker in workers.values():
-            worker.close()
+        with not_now():
+            _end(list(workers.values()))
     return [results[index] for index in range(len(jobs))]

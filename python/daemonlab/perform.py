@@ -4,24 +4,25 @@ The only module that both acts and observes; what comes out is a Record, pure da
 """
 
 import os
-import shutil
 import signal
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 from daemonlab import logwork, work
-from daemonlab.launch import Launch, launch
-from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, snapshot
-from daemonlab.record import Again, File, Reaction, Record
+from daemonlab.interfere import SOCKET, Locks, locks
+from daemonlab.launch import Launch, LaunchError, folder, launch
+from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, identity, snapshot
+from daemonlab.record import LOSS, Again, File, Reaction, Record
+from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
 START_TIME = 5.0
-"""Seconds that a starter is given."""
+"""Seconds that a starter is given; so many that start at once as _NO_LONGER take no longer."""
+_NO_LONGER = 5
 STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
 STORM = 100
@@ -32,15 +33,19 @@ _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
 _ENDED = Unknown("the process has ended")
 """What a snapshot holds for the descriptors of a process that is on its way out."""
-_OURS = frozenset({"labd.ini", "leaked", "log"})
+_OURS = frozenset({"labd.ini", "leaked", "log", SOCKET})
 """Files in the folder of a launch that are the laboratory's, or looked at elsewhere."""
 
 Command = Callable[[Path], Sequence[str]]
 """Makes the command line from the path of the configuration file."""
 
 
+def _settings(scenario: Scenario, scratch: Path) -> dict[str, str]:
+    return {key: value.format(scratch=scratch) for key, value in scenario.settings.items()}
+
+
 def _write_configuration(scenario: Scenario, scratch: Path) -> Path:
-    lines = [f"{key} = {value.format(scratch=scratch)}" for key, value in scenario.settings.items()]
+    lines = [f"{key} = {value}" for key, value in _settings(scenario, scratch).items()]
     path = scratch / "labd.ini"
     path.write_text("\n".join(["[labd]", *lines, ""]), encoding="utf-8")
     return path
@@ -51,10 +56,12 @@ def _log_events(subject: Launch) -> list[dict[str, object]]:
     return logwork.events(logwork.read(subject.scratch / logwork.LOG))
 
 
-def _picture(process: Process) -> object:
-    """What must hold still for a daemon to have settled."""
+def _picture(process: Process) -> tuple[object, ...]:
+    """What must hold still for a daemon to have settled; nothing, if it is not at rest."""
     with suppress(ProcessGone):
         now = snapshot(process.pid, {"status", "cwd", "descriptors"})
+        if now.state in "RD":  # it may just not have come to run yet, on a busy machine
+            return ()
         return (
             now.ppid,
             now.pgrp,
@@ -66,19 +73,19 @@ def _picture(process: Process) -> object:
             now.sig_ignored,
             now.descriptors,
         )
-    return None
+    return ()
 
 
-def _settled(subject: Launch, any_program: bool, before: object, now: object) -> bool:
-    """Whether a labd says so in its log; of any other program, whether two looks in a row showed
-    the same. (A labd that has not come to run yet on a busy machine shows the same, too.)"""
-    if any_program:
-        return before == now
-    return any(event.get("event") == "ready" for event in _log_events(subject))
+def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
+    """Whether a labd says in its log that it is ready. Of many that started at once those that were
+    refused must be gone, too: the end of file that lets a starter go comes a moment before."""
+    ready = sum(event.get("event") == "ready" for event in _log_events(subject))
+    return ready >= (1 if scenario.copies == 1 else max(1, processes))
 
 
-def _settle(subject: Launch, any_program: bool) -> list[Process]:
-    """Look until nothing changes any more: a program may let its starter go too early.
+def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
+    """Look until the log says that a labd is ready, or two looks at any other program show the same
+    processes at rest: one may let its starter go too early.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
     """
@@ -87,7 +94,10 @@ def _settle(subject: Launch, any_program: bool) -> list[Process]:
     while True:
         processes = subject.processes()
         now = [(process, _picture(process)) for process in processes]
-        if not now or _settled(subject, any_program, before, now) or time.monotonic() > deadline:
+        still = before == now and all(picture for _, picture in now)
+        if not scenario.any_program:
+            still = _settled(subject, scenario, len(now))
+        if not now or still or time.monotonic() > deadline:
             return processes
         before = now
         time.sleep(_LOOK)
@@ -126,7 +136,7 @@ def _file(path: Path) -> File | None:
         content = b""
         if kind == "file":
             with open(path, "rb", opener=_without_following) as file:
-                content = file.read(4096)
+                content = file.read(4096) or b""
         elif kind == "link":
             content = os.fsencode(os.readlink(path))
         return File(kind, stat.S_IMODE(status.st_mode), status.st_ino, content)
@@ -216,7 +226,9 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
         done = work.ACTIONS[action](subject, process)
         return Reaction(action, alive(process), seconds=time.monotonic() - began, work=done)
     if action in logwork.ACTIONS:
-        logs = logwork.ACTIONS[action](subject.scratch, partial(_send, subject, process))
+        logs = None
+        with suppress(OSError):  # the subject may have removed what is to be changed
+            logs = logwork.ACTIONS[action](subject.scratch, partial(_send, subject, process))
         return Reaction(action, alive(process), seconds=time.monotonic() - began, logs=logs)
     with suppress(ProcessGone):
         if action == "logout":
@@ -264,15 +276,50 @@ def _starting(subject: Launch) -> Process | None:
     return None
 
 
-def _kill_early(subject: Launch, seconds: float) -> bool:
-    """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
+def _await_starting(subject: Launch, seconds: float) -> Process | None:
+    """Wait until the daemon is starting. None: it was not, or was ready before we saw it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not subject.wait_starter(_LOOK):
         if daemon := _starting(subject):
-            with suppress(ProcessGone):
-                subject.send(daemon, signal.SIGKILL)
-            return True
-    return False
+            return daemon
+    return None
+
+
+def _kill_early(subject: Launch, seconds: float) -> bool:
+    """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
+    daemon = _await_starting(subject, seconds)
+    if daemon is None:
+        return False
+    with suppress(ProcessGone):
+        subject.send(daemon, signal.SIGKILL)
+    return True
+
+
+def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
+    """Kill the starter as soon as the daemon is starting, and see what becomes of the daemon."""
+    began = time.monotonic()
+    daemon = _await_starting(subject, seconds)
+    if daemon is None:
+        return ()
+    with suppress(ProcessGone):
+        subject.send(identity(subject.starter), signal.SIGKILL)
+    ended = subject.wait_starter(STOP_TIME)
+    if ended is None or ended.signal != signal.SIGKILL:  # it had been let go
+        return ()
+    return (_reaction(subject, daemon, LOSS, began, STOP_TIME),)
+
+
+def _overtake(
+    subject: Launch, scenario: Scenario, held: Locks | None, seconds: float
+) -> int | None:
+    """Do what the scenario has happen just before the daemon locks its file."""
+    if held is None or scenario.overtake is None:
+        return None
+    return held.overtake(
+        partial(scenario.overtake, subject.scratch),
+        lambda: subject.wait_starter(0) is not None,
+        time.monotonic() + seconds,
+    )
 
 
 def _daemon(
@@ -297,7 +344,7 @@ def _snapshots(processes: Sequence[Process]) -> dict[Process, Snapshot]:
     for process in processes:
         with suppress(ProcessGone):
             seen = snapshot(process.pid)
-            if seen.process == process and seen.descriptors != _ENDED:
+            if seen.process == process and seen.state not in "ZX" and seen.descriptors != _ENDED:
                 found[process] = seen
     return found
 
@@ -310,50 +357,71 @@ def _copied(command: Sequence[str], copies: int) -> tuple[str, ...]:
     return ("/bin/sh", "-c", script, "sh", *command)
 
 
+def _prepare(command: Command, scenario: Scenario, scratch: Path) -> tuple[str, ...]:
+    """Put into the folder what is to be there; returns the command line."""
+    try:
+        if scenario.prepare is not None:
+            scenario.prepare(scratch)
+        if scenario.jobs:
+            work.prepare(scenario.jobs, scratch)
+        configuration = _write_configuration(scenario, scratch)
+    except OSError as error:
+        raise LaunchError(refused(f"nothing can be written to {scratch}", error)) from error
+    return (*scenario.through, *_copied(command(configuration), scenario.copies))
+
+
+def _watch(subject: Launch, scenario: Scenario, held: Locks | None, start_time: float) -> Record:
+    """See what the subject turns into, act on it, and write down what it showed."""
+    waited = scenario.killed_early and not _kill_early(subject, start_time)
+    early = _abandon(subject, start_time) if scenario.abandoned else ()
+    overtaken = _overtake(subject, scenario, held, start_time)
+    ended = subject.wait_starter(0 if waited else start_time)
+    # A labd whose starter does not return has failed: more patience would show nothing more.
+    hangs = ended is None and not scenario.any_program
+    seen = _snapshots(subject.processes() if hangs else _settle(subject, scenario))
+    files = _files(subject.scratch)
+    daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
+    reactions = _actions(subject, daemon, scenario.actions) if daemon and not hangs else ()
+    return Record(
+        scenario=scenario.name,
+        environment=scenario.environment,
+        command=tuple(subject.command),
+        settings=None if scenario.any_program else _settings(scenario, subject.scratch),
+        scratch=str(subject.scratch),
+        keeper=subject.keeper.pid,
+        shell=subject.shell,
+        starter=subject.starter,
+        not_executed=subject.not_executed,
+        starter_code=ended.code if ended else None,
+        starter_signal=ended.signal if ended else None,
+        starter_seconds=ended.time - subject.began if ended else None,
+        waited=start_time,
+        daemon=seen[daemon] if daemon else None,
+        processes=tuple(seen.values()),
+        reactions=(*early, *reactions),
+        overtaken=overtaken,
+        output=subject.output(),
+        log=logwork.read(subject.scratch / logwork.LOG),
+        files=files,
+        files_after=_files(subject.scratch),
+        left=tuple(subject.processes()),
+        trouble=_trouble(subject),
+    )
+
+
 def perform(
     command: Command,
     scenario: Scenario,
     variables: Mapping[str, str] | None = None,
     start_time: float = START_TIME,
 ) -> Record:
-    """Launch the subject, observe it, act on it, end it. Leaves no process and no file."""
-    scratch = Path(tempfile.mkdtemp(prefix="daemonlab-"))
-    scratch.chmod(0o755)
-    try:
-        if scenario.prepare is not None:
-            scenario.prepare(scratch)
-        if scenario.jobs:
-            work.prepare(scenario.jobs, scratch)
-        line = _copied(command(_write_configuration(scenario, scratch)), scenario.copies)
-        with launch(line, scenario.environment, variables, scratch) as subject:
-            waited = scenario.killed_early and not _kill_early(subject, start_time)
-            ended = subject.wait_starter(0 if waited else start_time)
-            seen = _snapshots(_settle(subject, scenario.any_program))
-            files = _files(scratch)
-            daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
-            reactions = _actions(subject, daemon, scenario.actions) if daemon else ()
-            return Record(
-                scenario=scenario.name,
-                environment=scenario.environment,
-                command=line,
-                scratch=str(scratch),
-                keeper=subject.keeper.pid,
-                shell=subject.shell,
-                starter=subject.starter,
-                not_executed=subject.not_executed,
-                starter_code=ended.code if ended else None,
-                starter_signal=ended.signal if ended else None,
-                starter_seconds=ended.time - subject.began if ended else None,
-                waited=start_time,
-                daemon=seen[daemon] if daemon else None,
-                processes=tuple(seen.values()),
-                reactions=reactions,
-                output=subject.output(),
-                log=logwork.read(scratch / logwork.LOG),
-                files=files,
-                files_after=_files(scratch),
-                left=tuple(subject.processes()),
-                trouble=_trouble(subject),
-            )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    """Launch the subject, observe it, act on it, end it. Leaves no process and no file.
+
+    start_time is in seconds, for one that starts alone. Raises LaunchError.
+    """
+    seconds = start_time * max(1, scenario.copies / _NO_LONGER)
+    with folder() as scratch, ExitStack() as stack:
+        line = _prepare(command, scenario, scratch)
+        held = stack.enter_context(locks(scratch)) if scenario.overtake else None
+        subject = stack.enter_context(launch(line, scenario.environment, variables, scratch))
+        return _watch(subject, scenario, held, seconds)

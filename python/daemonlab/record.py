@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from daemonlab.environment import Environment
 from daemonlab.observe import Process, Snapshot
 
+LOSS = "loss of the starter"
+"""The action of killing the starter while the daemon is starting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """What a daemon did when something was done to it."""
 
     action: str
-    """A signal's name without SIG, "logout", "storm", or signals in a row ("TERM TERM")."""
+    """A signal's name without SIG, "logout", "storm", signals in a row ("TERM TERM"), or "loss of
+    the starter"."""
     alive: bool
     """It still runs, as far as the deadline lets us tell."""
     code: int | None = None
@@ -81,6 +85,8 @@ class Record:
     scenario: str
     environment: Environment
     command: tuple[str, ...]
+    settings: Mapping[str, str] | None
+    """What its configuration said; None: it is any program, and was given none of ours."""
     scratch: str
     """The folder that it was started in; it is gone by now."""
     keeper: int
@@ -111,6 +117,9 @@ class Record:
     """The folder of the launch once the daemon had settled, by name."""
     files_after: Mapping[str, File]
     """The same after all that was done to the daemon."""
+    overtaken: int | None
+    """How many locks it was about to take while its file was exchanged; -1: locks cannot be held
+    here; None: that was not tried."""
     left: tuple[Process, ...]
     """Its processes that were alive after all that."""
     trouble: str

@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, Environment
+from daemonlab.interfere import HOLDING, denying
 
-WARMUP = 0.4
-"""Seconds of work that the daemon of the scenario "slow" is told to have before it is ready."""
+WARMUP = 0.8
+"""Seconds of work that the daemons of the scenarios "slow" and "abandoned" are told to have before
+they are ready: more than a starter needs that does not wait, or to be killed, on a busy machine."""
+HOME = "home"
+"""The folder where the daemon of a scenario is told to go, in the folder of the launch."""
 NOWHERE = "nowhere"
 """A folder that does not exist: where the daemon of the scenario "failing" is told to go."""
 
@@ -33,11 +37,19 @@ class Scenario:
     """The subject need not be a labd: it is given no configuration."""
     killed_early: bool = False
     """The daemon is killed as soon as it logs that it is starting, before it can be ready."""
+    abandoned: bool = False
+    """The starter is killed then, and it is seen what the daemon does once it is ready."""
+    through: tuple[str, ...] = ()
+    """Put before the command line: a program that becomes the command, see interfere.py."""
+    overtake: Callable[[Path], None] | None = None
+    """What happens in the folder of the launch just before it locks a file for the first time:
+    for a command that is started through HOLDING."""
 
 
 PIDFILE = "labd.pid"
 VICTIM = "victim"
-"""A file that is not the daemon's, where its PID file leads in the scenario "link"."""
+"""A file that is not the daemon's, where its PID file leads in the scenarios "link" and
+"hard-link"."""
 ANOTHER = b"another daemon's\n"
 """What the PID file holds when another daemon has taken its place."""
 COPIES = 8
@@ -45,10 +57,12 @@ COPIES = 8
 
 _LOG = {"log": "{scratch}/log"}
 _PIDFILE = {**_LOG, "pidfile": "{scratch}/" + PIDFILE}
+_LEAKING = replace(FRIENDLY, descriptors=HOSTILE.descriptors, descriptor_limit=256)
 
 
 def _stale(scratch: Path) -> None:
     (scratch / PIDFILE).write_bytes(b"1\n")  # PID 1 lives, but is no labd: a recycled number
+    (scratch / PIDFILE).chmod(0o666)
 
 
 def _garbage(scratch: Path) -> None:
@@ -58,6 +72,21 @@ def _garbage(scratch: Path) -> None:
 def _link(scratch: Path) -> None:
     (scratch / VICTIM).write_bytes(ANOTHER)
     (scratch / PIDFILE).symlink_to(VICTIM)
+
+
+def _hard_link(scratch: Path) -> None:
+    (scratch / VICTIM).write_bytes(ANOTHER)
+    (scratch / PIDFILE).hardlink_to(scratch / VICTIM)
+
+
+def _exchange(scratch: Path) -> None:
+    """What happens when the last owner removes its file, and another daemon makes its own."""
+    (scratch / PIDFILE).unlink(missing_ok=True)
+    (scratch / PIDFILE).write_bytes(ANOTHER)
+
+
+def _home(scratch: Path) -> None:
+    (scratch / HOME).mkdir()
 
 
 def _fifo(scratch: Path) -> None:
@@ -100,16 +129,24 @@ INJECTED = f'job\n{{"ts":"","level":"info","event":"{FORGED}","pid":1}}\n\x1b[2J
 LABS: Mapping[int, tuple[Scenario, ...]] = {
     1: (
         Scenario("friendly", FRIENDLY, _LOG, ("logout",)),
-        Scenario("hostile", HOSTILE, _LOG, ("logout",)),
+        Scenario(
+            "hostile",
+            HOSTILE,
+            {**_LOG, "umask": "027", "directory": "{scratch}/" + HOME},
+            ("logout",),
+            prepare=_home,
+        ),
         Scenario("bare", BARE, _LOG),
         Scenario("slow", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}),
         Scenario("failing", FRIENDLY, {**_LOG, "directory": "{scratch}/" + NOWHERE}),
         Scenario("dying", FRIENDLY, {**_LOG, "warmup": "60"}, killed_early=True),
+        Scenario("abandoned", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, abandoned=True),
     ),
     2: (
         Scenario("friendly", FRIENDLY, _LOG),
         Scenario("hostile", HOSTILE, _LOG),
         Scenario("bare", BARE, _LOG),
+        Scenario("denied", _LEAKING, _LOG, through=denying("close_range", "ENOSYS")),
     ),
     3: (
         Scenario("friendly", FRIENDLY, _LOG, ("HUP", "storm", "TERM")),
@@ -120,8 +157,16 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
     4: (
         Scenario("friendly", FRIENDLY, _PIDFILE, ("again", "TERM")),
         Scenario("stale", HOSTILE, _PIDFILE, ("KILL", "again"), prepare=_stale),
-        Scenario("garbage", BARE, _PIDFILE, ("replace", "TERM"), prepare=_garbage),
+        Scenario(
+            "garbage",
+            BARE,
+            {**_PIDFILE, "umask": "077"},
+            ("replace", "TERM"),
+            prepare=_garbage,
+        ),
+        Scenario("overtaken", FRIENDLY, _PIDFILE, through=HOLDING, overtake=_exchange),
         Scenario("link", FRIENDLY, _PIDFILE, prepare=_link),
+        Scenario("hard-link", FRIENDLY, _PIDFILE, prepare=_hard_link),
         Scenario("fifo", FRIENDLY, _PIDFILE, prepare=_fifo),
         Scenario(
             "shared", FRIENDLY, {**_LOG, "pidfile": "{scratch}/shared/labd.pid"}, prepare=_shared

@@ -20,9 +20,13 @@ from typing import NoReturn
 
 from daemonlab.environment import Environment
 from daemonlab.native import close_all_but, default_libc_signals
+from daemonlab.observe import identity
+from daemonlab.refusal import refused
 
 CANNOT_RUN = 127
 """Exit status of a starter whose program could not be executed, as a shell's: see errno in news."""
+_LARGEST_FILE = 16 << 20
+"""Bytes: what writes more gets SIGXFSZ, setrlimit(2). No disk is filled by a log without end."""
 _ABOVE_ALL = 1000
 """Where the pipe that tells of a failed execve(2) is kept, above the descriptors we leak."""
 
@@ -81,6 +85,15 @@ def _leak_descriptors(environment: Environment, scratch: str) -> None:
             os.close(fd)
 
 
+def _limit_files() -> None:
+    """Bound what it can leave on the disk. Not RLIMIT_AS: a program that was built with
+    AddressSanitizer reserves terabytes of addresses, and uses next to none of them."""
+    for limit, most in ((resource.RLIMIT_FSIZE, _LARGEST_FILE), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(limit)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (most, most))
+
+
 def _inherit_signals(environment: Environment) -> None:
     default_signals()
     for number in environment.ignored:
@@ -127,6 +140,7 @@ def _become_starter(
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if environment.groups is not None and os.geteuid() == 0:
             os.setgroups(environment.groups)
+        _limit_files()
         os.umask(environment.umask)
         _inherit_signals(environment)
         os.execvpe(command[0], list(command), {**environment.variables, **variables})
@@ -134,6 +148,15 @@ def _become_starter(
         os.write(error, str(getattr(problem, "errno", None) or errno.EINVAL).encode())
     finally:
         os._exit(CANNOT_RUN)
+
+
+def start_of(child: int) -> int:
+    """When our child was started, be it dead, as long as it was not reaped: see observe.Process.
+    0 where /proc hides it from us."""
+    try:
+        return identity(child).start
+    except OSError:
+        return 0
 
 
 def _status(child: int) -> int:
@@ -165,13 +188,19 @@ def run_shell(
         fcntl.ioctl(stage.terminal, termios.TIOCSCTTY, 0)
     failure, failure_end = os.pipe()
     began = time.monotonic()
-    starter = os.fork()
+    try:
+        starter = os.fork()
+    except OSError as error:
+        _tell(stage.news, news="failed", why=refused("no process can be started", error))
+        os._exit(1)
     if starter == 0:
         _become_starter(command, variables, environment, scratch, stage, failure_end, began)
     os.close(failure_end)
     if reason := os.read(failure, 32):
         _tell(stage.news, news="not executed", errno=int(reason))
-    _tell(stage.news, news="ended", pid=starter, status=_status(starter), time=time.monotonic())
+    status = _status(starter)
+    start = start_of(starter)
+    _tell(stage.news, news="ended", pid=starter, start=start, status=status, time=time.monotonic())
     # A shell with job control would take the terminal back now. This one does not: the terminal
     # may be closed at any moment, and this is the worst, when a daemon that has not left the
     # starter's group is still in the foreground and gets the SIGHUP.

@@ -16,7 +16,7 @@ from daemonlab.record import Record
 from daemonlab.report import shown_output
 from daemonlab.text import printable
 
-_OF_ANY_DAEMON = (
+OF_ANY_DAEMON = (
     *("starts", "parent", "session", "leader", "terminal", "logout", "umask", "directory"),
     *("standard", "inherited", "cloexec"),
     *("dispositions", "mask", "stop-signals", "sigpipe", "term"),
@@ -85,7 +85,7 @@ def print_any(console: Console, record: Record) -> None:
     grid.add_column("", overflow="fold")
     grid.add_column("evidence", overflow="fold", style="dim")
     differs = []
-    for name in _OF_ANY_DAEMON:
+    for name in OF_ANY_DAEMON:
         verdict = CHECKS[name](facts)
         sign, style = _SIGNS.get(verdict.passed, ("·", "dim"))  # type: ignore[arg-type]
         observed = Text.assemble((sign[:2], style), printable(verdict.observed))

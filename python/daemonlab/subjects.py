@@ -96,6 +96,22 @@ def _contents(overlay: Sequence[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
+def _take_over(made: Path, build: Path) -> None:
+    """Copy an object, and the rule that says what it was made from: with the copy as its target, or
+    a header that changes would be overlooked."""
+    rule = made.with_suffix(".d")
+    if rule.exists():
+        _, _, sources = rule.read_text(encoding="utf-8").partition(":")
+        target = f"{build / made.name}:{sources}"
+        (_unfinished(build) / rule.name).write_text(target, encoding="utf-8")
+        shutil.copy2(made, _unfinished(build))
+
+
+def _unfinished(build: Path) -> Path:
+    """Where a build folder is filled, so that an interrupted copy is not taken for an object."""
+    return build.with_name(build.name + ".new")
+
+
 def build_c(overlay: Sequence[Path], name: str) -> tuple[Path, str]:
     """Compile labd with the sources in overlay before the reference's, in build/NAME-HASH.
 
@@ -106,17 +122,20 @@ def build_c(overlay: Sequence[Path], name: str) -> tuple[Path, str]:
     if not build.exists():
         for old in build.parent.glob(f"{build.name[:-12]}????????????"):
             shutil.rmtree(old, ignore_errors=True)
-        build.mkdir(parents=True)
+        shutil.rmtree(_unfinished(build), ignore_errors=True)
+        _unfinished(build).mkdir(parents=True)
         replaced = {file.stem for folder in overlay for file in folder.glob("*.c")}
-        for made in (BUILD / "c").glob("*.[od]"):
+        for made in (BUILD / "c").glob("*.o"):
             if made.stem not in replaced:
-                shutil.copy2(made, build)
+                _take_over(made, build)
+        _unfinished(build).rename(build)
     return build / "labd", _make(build, f"OVERLAY={':'.join(map(str, overlay))}", "WERROR=")
 
 
 def reference() -> tuple[Subject, Subject]:
     """The two wings of the house. Raises BuildError."""
     _make(BUILD / "c")
+    _compile_python()
     program = (str(BUILD / "c" / "labd"),)
     return Subject("c", "C", program), Subject("python", "Python", python_program())
 
@@ -129,6 +148,12 @@ def python_program(overlay: bool = False) -> tuple[str, ...]:
     """
     cache = ("-X", f"pycache_prefix={BUILD / 'pycache'}")
     return (sys.executable, "-I", *(("-B",) if overlay else ()), *cache, "-m", "labd")
+
+
+def _compile_python() -> None:
+    """Let what the port imports be compiled once, by a start that does nothing. A dozen daemons
+    that start at once would each do it, and that takes five times as long as their start."""
+    _run((*python_program(), "--help"), "the port's first start")
 
 
 def started(lab: Lab) -> tuple[Path, ...]:
@@ -153,6 +178,7 @@ def mine(labs: Sequence[Lab], suffix: str) -> Subject:
     if suffix == "c":
         program, warnings = build_c([lab.folder for lab in labs], f"mine/{name}")
         return Subject("mine-c", "yours (C)", (str(program),), files=files, warnings=warnings)
+    _compile_python()
     for file in files:
         _run((sys.executable, "-I", "-c", _COMPILE, str(file)), "Python's compiler")
     overlay = {"LABD_OVERLAY": ":".join(str(lab.folder) for lab in labs)}

@@ -45,8 +45,8 @@ def _until(happened: Callable[[], bool], seconds: float = JOB_TIME) -> bool:
 
 def _drop(subject: Launch, daemon: Process) -> None:
     """Into the spool by rename(2), as its users do; then let the daemon look for them."""
-    for job in sorted((subject.scratch / "jobs").iterdir()):
-        with suppress(OSError):  # the daemon may not have made the folder
+    with suppress(OSError):  # the daemon may not have made the folder, or may have removed ours
+        for job in sorted((subject.scratch / "jobs").iterdir()):
             job.rename(subject.scratch / "spool" / "new" / job.name)
     with suppress(ProcessGone):
         subject.send(daemon, signal.SIGHUP)

@@ -9,6 +9,7 @@ Twin of `c/src/detach.c`.
 """
 
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -114,6 +115,16 @@ def detach_settle(mask: int, directory: str) -> None:
         os.chdir(directory)
 
 
+def _write_without_signal(fd: int, message: bytes) -> None:
+    """write(2), but with EPIPE alone when nobody is left to read, not also a SIGPIPE. Pipes have
+    no MSG_NOSIGNAL, and before lab 3 the signal may do its default. We have one thread yet."""
+    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        os.write(fd, message)
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
 def detach_report(verdict: int, outcome: Failure | None = None) -> None:
     """Give the starter the verdict it waits for.
 
@@ -125,7 +136,9 @@ def detach_report(verdict: int, outcome: Failure | None = None) -> None:
     The caller is about to exit, and only that is the end of file: the starter returns when the
     daemon is really gone.
 
-    Raises Failure (EPIPE) when the starter is gone: nobody waits for this daemon.
+    Raises Failure (EPIPE) when the starter is gone: nobody waits for this daemon, and the caller
+    stops as after any failed start. That also while SIGPIPE, which write(2) sends then, still
+    does its default, which is to kill.
 
     daemon(7) step 14; pipe(7).
     """
@@ -133,6 +146,6 @@ def detach_report(verdict: int, outcome: Failure | None = None) -> None:
     if outcome is not None:
         message = bytes([outcome.exit_code]) + os.fsencode(outcome.text)
     with failing("write() of the verdict to the starter"):
-        os.write(verdict, message[:_VERDICT_SIZE])
+        _write_without_signal(verdict, message[:_VERDICT_SIZE])
     if outcome is None:
         os.close(verdict)

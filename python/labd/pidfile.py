@@ -28,6 +28,8 @@ class Pidfile:
     directory: int = -1
     """The folder it lies in: a rename of that changes nothing for us."""
     name: str = ""
+    made: bool = False
+    """The file was not there before us."""
     owner: int = field(default_factory=os.getpid)
     """Who took the lock: a child that has a copy of this is not the owner."""
     stale: str = ""
@@ -44,10 +46,25 @@ def _open_directory(pidfile: Pidfile, path: str) -> None:
         raise failure(f"PID file {path}: everybody may write to {folder}", errno.EPERM)
 
 
+def _make_or_open(pidfile: Pidfile) -> int:
+    """Make the file or, where there is one, open that. Between the two its owner may remove it:
+    then there is again one to be made."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    while True:
+        with suppress(FileExistsError):
+            fd = os.open(
+                pidfile.name, flags | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=pidfile.directory
+            )
+            pidfile.made = True
+            return fd
+        pidfile.made = False
+        with suppress(FileNotFoundError):
+            return os.open(pidfile.name, flags, dir_fd=pidfile.directory)
+
+
 def _open_file(pidfile: Pidfile, path: str) -> None:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
     with failing(f"open({path})"):
-        pidfile.fd = os.open(pidfile.name, flags, 0o644, dir_fd=pidfile.directory)
+        pidfile.fd = _make_or_open(pidfile)
     with failing(f"fstat({path})"):
         status = os.fstat(pidfile.fd)
     if not stat.S_ISREG(status.st_mode):
@@ -86,11 +103,19 @@ def _write_number(pidfile: Pidfile, path: str) -> None:
     line = f"{pidfile.owner}\n".encode()
     with failing(f"ftruncate({path})"):
         os.ftruncate(pidfile.fd, 0)
+    with failing(f"fchmod({path})"):
+        os.fchmod(pidfile.fd, 0o644)
     with failing(f"write({path})"):
         if os.pwrite(pidfile.fd, line, 0) != len(line):
             raise OSError(errno.ENOSPC, "")
     with failing(f"fsync({path})"):
         os.fsync(pidfile.fd)
+
+
+def _remove_file(pidfile: Pidfile) -> None:
+    if _still_there(pidfile):
+        with suppress(OSError):
+            os.unlink(pidfile.name, dir_fd=pidfile.directory)
 
 
 def _close_both(pidfile: Pidfile) -> None:
@@ -118,23 +143,30 @@ def pidfile_acquire(path: str) -> Pidfile:
 
     1. Open the folder (O_DIRECTORY). One that everybody may write to is refused with EPERM,
        sticky or not: anybody could put a file there first.
-    2. Open the file in it with O_RDWR, O_CREAT, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK (a FIFO must
-       not make us wait), mode 0644. A symbolic link gives ELOOP. What is not a regular file with
-       exactly one name is refused with EINVAL.
+    2. Make the file in it (O_CREAT, O_EXCL, mode 0644), or, where there is one already, open
+       that; so that we know whether it is of our making. O_RDWR, O_CLOEXEC, O_NOFOLLOW,
+       O_NONBLOCK (a FIFO must not make us wait). A symbolic link gives ELOOP. What is not a
+       regular file with exactly one name is refused with EINVAL.
     3. flock(2), exclusive, without waiting. Held by another: the exit code is
-       EXIT_ALREADY_RUNNING and the text names the number that the file holds.
+       EXIT_ALREADY_RUNNING and the text names the number that the file holds. (Who looks just as
+       the holder takes over, before its step 5, still reads the number that was there, or none.)
     4. Look whether the path still leads to the file we locked (device and inode): its last owner
        may have removed it between our open and our lock. If not, close it and begin again at 2.
-    5. Remember what the file held, truncate it, write our number and a newline, fsync(2).
+    5. Remember what the file held, and truncate it at once. Give it the mode 0644, whatever the
+       umask is and whatever mode it had: who may write the number decides whom root will signal.
+       Write our number and a newline, fsync(2).
 
-    On failure nothing is left open, and a file that we made is removed. Raises Failure.
-    daemon(7) step 12; flock(2), open(2), fstat(2).
+    On failure nothing is left open, and a file that we made is removed, unless another holds its
+    lock: then it is the other's. One that we had locked is removed in any case. Raises Failure.
+    daemon(7) step 12; flock(2), open(2), fstat(2), fchmod(2).
     """
     pidfile = Pidfile()
     try:
         _open_directory(pidfile, path)
         _open_and_lock(pidfile, path)
-    except Failure:
+    except Failure as failed:
+        if pidfile.made and failed.error != errno.EWOULDBLOCK:
+            _remove_file(pidfile)
         _close_both(pidfile)
         raise
     pidfile.stale = _read_line(pidfile.fd)
@@ -156,7 +188,6 @@ def pidfile_release(pidfile: Pidfile) -> None:
     """
     if pidfile.fd < 0:
         return
-    if pidfile.owner == os.getpid() and _still_there(pidfile):
-        with suppress(OSError):
-            os.unlink(pidfile.name, dir_fd=pidfile.directory)
+    if pidfile.owner == os.getpid():
+        _remove_file(pidfile)
     _close_both(pidfile)

@@ -7,7 +7,7 @@ from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP
 
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
@@ -15,7 +15,7 @@ GOOD: dict[str, object] = {
     "environment": "friendly",
     "trouble": "",
     "starter_status": 0,
-    "starter_seconds": 0.5,
+    "starter_seconds": WARMUP + 0.1,
     "output": "",
     "processes": 1,
     "parent": "reaper",
@@ -24,13 +24,17 @@ GOOD: dict[str, object] = {
     "terminal": "none",
     "umask": "022",
     "umask_given": "002",
+    "umask_chosen": "022",
     "directory": "/",
+    "directory_chosen": "/",
     "directory_kept": False,
     "stdin": "/dev/null r",
     "stdout": "/dev/null w",
     "stderr": "/dev/null w",
     "inherited": (),
     "kept_over_exec": (),
+    "pipes": (),
+    "filtered": True,
     "ignored": ("PIPE", "TSTP", "TTIN", "TTOU"),
     "blocked": ("HUP", "INT", "TERM", "CHLD"),
     "caught": (),
@@ -42,6 +46,7 @@ GOOD: dict[str, object] = {
     "pidfile_lock": ("FLOCK",),
     "pidfile_after": "no file",
     "victim": "no file",
+    "overtaken": 2,
     "again": (3, False),
     "again_names": True,
     "again_seconds": 0.01,
@@ -54,6 +59,7 @@ GOOD: dict[str, object] = {
     "at_replace": "runs on",
     "at_storm": "runs on",
     "at_TERM_TERM": "exit 1",
+    "at_loss": "exit 1",
     "child_parent": "daemon",
     "child_group": "own",
     "child_ignored": (),
@@ -115,7 +121,15 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("terminal", {"terminal": "/dev/pts/3"}, "/dev/pts/3"),
     ("logout", {"at_logout": "killed by SIGHUP"}, "SIGHUP"),
     ("umask", {"umask": "002"}, "002"),
+    ("umask", {"umask": "000"}, "000"),
+    ("umask", {"umask": "022", "umask_chosen": "027"}, "022"),
+    ("umask", {"umask": "002", "umask_chosen": None}, "002"),
     ("directory", {"directory": "/tmp/daemonlab-1", "directory_kept": True}, "where it was"),
+    ("directory", {"directory": "/", "directory_chosen": "/srv"}, "/"),
+    ("directory", {"directory_chosen": None, "directory_kept": True}, "where it was"),
+    ("pipe", {"pipes": ("r",)}, "r"),
+    ("abandoned", {"at_loss": "killed by SIGPIPE"}, "SIGPIPE"),
+    ("abandoned", {"at_loss": "runs on"}, "runs on"),
     ("ready", {"starter_seconds": 0.01}, "10 ms"),
     ("ready", {"starter_seconds": None}, "does not return"),
     ("verdict", {**FAILED, "starter_status": 0}, "exit 0"),
@@ -130,6 +144,8 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("standard", {"stderr": "closed"}, "stderr: closed"),
     ("inherited", {"inherited": (7, 300)}, "7 300"),
     ("cloexec", {"kept_over_exec": (3,)}, "3"),
+    ("fallback", {"inherited": (7, 300)}, "7 300"),
+    ("fallback", {**NO_DAEMON, "filtered": None}, "ended with 1"),
     ("dispositions", {"ignored": ("HUP", "PIPE")}, "HUP"),
     ("mask", {"blocked": ("TERM", "USR1")}, "USR1"),
     ("mask", {"blocked": ("TERM",), "signalfd": ()}, "TERM"),
@@ -161,6 +177,8 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("refused-forms", {**REFUSES, "victim": "its own"}, "written through"),
     ("race", {"output": LATE, "processes": 2}, "2 running"),
     ("race", {"output": "labd: already running"}, "1 refused"),
+    ("overtaken", {"pidfile_lock": ()}, "gone"),
+    ("overtaken", {"pidfile_lock": "no file"}, "gone"),
     ("removed", {"pidfile_after": "its own"}, "its own"),
     ("foreign", {"pidfile_after": "no file"}, "no file"),
     ("child-group", {"child_group": "another's"}, "another's"),
@@ -195,7 +213,7 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("lost", {"in_log_again": ("reload",)}, ""),
 ]
 
-ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "refused-forms", "race"}
+ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "fallback", "refused-forms", "race"}
 """They are about the starter, of which something is always known."""
 
 
@@ -249,6 +267,9 @@ def test_nothing_known(name: str) -> None:
         ("mask", {"signalfd": None}),
         ("standard", {"stdin": None}),
         ("lock", {"pidfile_lock": None}),
+        ("overtaken", {"overtaken": None}),
+        ("overtaken", {"pidfile_lock": None}),
+        ("fallback", {"inherited": None}),
         ("stop-signals", {"ignored": None}),
         ("dispositions", {"ignored": None}),
         ("removed", {"at_TERM": None}),
@@ -272,7 +293,10 @@ def test_partly_known(name: str, unknown: dict[str, object]) -> None:
         ("mask", {"blocked": ("WINCH",), "signalfd": ()}),
         ("dispositions", {"ignored": ("PIPE", "USR1")}),
         ("standard", {"stdin": "/dev/null rw", "stdout": "/dev/null rw"}),
-        ("umask", {"umask": "077"}),
+        ("umask", {"umask": "077", "umask_chosen": None}),
+        ("umask", {"umask": "002", "umask_chosen": "002"}),
+        ("directory", {"directory": "/srv", "directory_chosen": None}),
+        ("directory", {"directory": "/srv", "directory_chosen": "/srv", "directory_kept": True}),
         ("ready", {"starter_seconds": 3.0}),
     ],
 )

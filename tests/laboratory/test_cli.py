@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from daemonlab import course
 from daemonlab.checks import CHECKS
 from daemonlab.facts import documentation
-from observed import sleeping
+from observed import sleeping, until
 from student import Copy, Run
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -135,6 +137,8 @@ def test_observe_as_json() -> None:
 # --- run
 
 SESSION = "setsid sleep 60 &"
+WIDE = "160"
+"""Columns at which no cell of the table is folded: what is looked for stands in one line."""
 
 
 def row(run: Run, title: str) -> str:
@@ -151,6 +155,23 @@ def test_run() -> None:
     assert "✗ killed by SIGTERM" in row(run, "on SIGTERM")
     assert re.search(r"(?m)^process \d+ sleep$", run.output)
     plain(run)
+
+
+@pytest.mark.parametrize("environment", ["friendly", "hostile", "bare"])
+def test_run_in_each_environment(environment: str) -> None:
+    """In each environment a command is found and run. The bare one has no PATH: the default's."""
+    command = ["--environment", environment, "--", "/bin/sh", "-c", "exit 3"]
+    run = daemonlab("run", *command, COLUMNS=WIDE)
+    assert run.code == 0 and "the starter ended with 3" in row(run, "starts"), run.output
+    plain(run, int(WIDE))
+
+
+def test_run_in_the_foreground() -> None:
+    """A service that stays in the foreground is looked at when its time to return is over."""
+    command = ["--environment", "friendly", "--wait", "0.2", "--", "sleep", "60"]
+    run = daemonlab("run", *command, COLUMNS=WIDE)
+    assert run.code == 0 and "the starter does not return" in row(run, "starts"), run.output
+    assert re.search(r"(?m)^process \d+ sleep$", run.output)
 
 
 def test_run_as_json() -> None:
@@ -171,6 +192,15 @@ def test_run_what_prints_escapes() -> None:
     run = daemonlab("run", "--environment", "friendly", "--", "sh", "-c", script)
     assert run.code == 0 and r"\x1b[2J\x07" in run.output, run
     plain(run)
+
+
+def test_run_by_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is that from where we stand, though the command is started elsewhere."""
+    (tmp_path / "it").write_text("#!/bin/sh\nexit 5\n")
+    (tmp_path / "it").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    run = daemonlab("run", "--environment", "friendly", "./it", COLUMNS=WIDE)
+    assert run.code == 0 and "the starter ended with 5" in row(run, "starts"), run.output
 
 
 # --- lab and mine
@@ -210,6 +240,79 @@ def test_lab_as_json_with_a_broken_module(house: Copy) -> None:
     data = json.loads(run.output)
     assert run.code == 1 and len(data["results"]) == 2, run
     assert "labs/01-detach/detach.c does not compile" in data["broken"][0]
+
+
+def test_mine(house: Copy) -> None:
+    """Every lab with the modules of one's own; who has none is told how to begin."""
+    run = house.daemonlab("mine", limit=LIMIT)
+    assert run.code == 0 and "You have not begun" in run.words, run
+    house.fill_in(2, "c")
+    house.fill_in(3, "python")
+    run = house.daemonlab("mine", limit=LIMIT)
+    assert run.code == 0 and "✗" not in run.output, run.output + run.errors
+    assert run.words.count("yours (C)") == run.words.count("yours (Python)") >= 4
+    plain(run)
+
+
+def test_mine_with_a_broken_module(house: Copy) -> None:
+    """A module that does not compile is told after what the others did; the exit code is 1."""
+    house.fill_in(3, "python")
+    house.skeleton(4, "c").write_text("int nothing(\n")
+    run = house.daemonlab("mine", limit=LIMIT)
+    assert run.code == 1 and "Traceback" not in run.errors, run.output + run.errors
+    assert "labs/04-pidfile/pidfile.c does not compile" in run.words
+    assert run.words.count("yours (Python)") >= 4
+
+
+# --- when it cannot go on
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        (f"{resource.RLIMIT_FSIZE}, (0, 0)", "no temporary folder can be made: "),
+        (f"{resource.RLIMIT_NOFILE}, (8, 8)", "Too many open files; end some processes, or raise "),
+    ],
+    ids=["files", "descriptors"],
+)
+@pytest.mark.parametrize("command", [("lab", "1"), ("run", "--", "true")], ids=" ".join)
+def test_system_refuses(limit: str, says: str, command: tuple[str, ...], house: Copy) -> None:
+    """What the system does not grant is told in a line, with a remedy; the exit code is 1."""
+    script = (
+        "import resource, sys\n"
+        "from daemonlab import cli\n"
+        f"resource.setrlimit({limit})\n"
+        "cli.main(sys.argv[1:], prog_name='daemonlab')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        env={**os.environ, "PYTHONPATH": str(house.root / "python")},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 1 and done.stdout == "", done
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("whom", ["group", "laboratory"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted(number: signal.Signals, whom: str, house: Copy, temporary: Path) -> None:
+    """Ctrl-C, kill(1) or a terminal that is closed: no process and no folder is left when it has
+    ended, nor a traceback. The fixtures look for processes."""
+    with house.start("lab", "4") as process:
+        try:
+            until(lambda: len(list(temporary.glob("daemonlab-*/labd.ini"))) > 2)
+            if whom == "group":
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            output, errors = process.communicate(timeout=LIMIT)
+        finally:
+            process.kill()
+    assert process.returncode == (1 if number == signal.SIGINT else 128 + number), errors
+    assert (output, "Traceback" in errors) == ("", False), errors
+    assert not list(temporary.glob("daemonlab-*"))
 
 
 # --- skeletons

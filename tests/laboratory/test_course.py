@@ -50,7 +50,7 @@ def test_missing_description(tmp_path: Path) -> None:
 def test_description_as_it_is(tmp_path: Path) -> None:
     """Negative control: the same without a mistake is read, whole."""
     lab = course._read(write_lab(tmp_path, GOOD_LAB).parent)
-    assert (lab.number, lab.module, lab.points) == (1, "detach", 18)
+    assert (lab.number, lab.module, lab.points) == (1, "detach", 20)
     assert lab.skeleton("py") == tmp_path / "01-detach" / "detach.py"
     assert {check.after for check in lab.checks} - {""} <= {check.id for check in lab.checks}
 

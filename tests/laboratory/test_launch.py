@@ -18,7 +18,7 @@ import pytest
 from daemonlab import keeper
 from daemonlab.environment import BARE, ENVIRONMENTS, FRIENDLY, HOSTILE, Environment
 from daemonlab.keeper import MOST_OUTPUT
-from daemonlab.launch import launch
+from daemonlab.launch import LaunchError, launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, alive, identity, snapshot
 from launching import asleep, hostile, living, python
 from observed import until
@@ -323,6 +323,21 @@ def test_death_of_a_daemon_is_reported() -> None:
         assert sent <= ended.time <= time.monotonic()
 
 
+def test_whose_death_it_is() -> None:
+    """A process that has the number of one that ended before it is not taken for that one."""
+    with launch(["sh", "-c", "setsid sleep 60 & exit 0"], QUIET) as subject:
+        subject.wait_starter(LIMIT)
+        (daemon,) = subject.daemons()
+        before = Process(daemon.pid, daemon.start - 1)
+        subject._hear(news="ended", pid=before.pid, start=before.start, status=256, time=1)
+        assert subject.wait_ended(daemon, 0) is None
+        ended = subject.wait_ended(before, 0)
+        assert ended is not None and ended.code == 1
+        subject.send(daemon, signal.SIGKILL)
+        ended = subject.wait_ended(daemon, LIMIT)
+        assert ended is not None and ended.signal == signal.SIGKILL
+
+
 def test_no_signal_to_a_stranger() -> None:
     """A signal goes to the process that was meant, not to one that has its number by now."""
     with asleep(QUIET) as (subject, seen):
@@ -496,6 +511,55 @@ def test_many_processes_are_no_bomb() -> None:
         until(lambda: b"ready" in subject.output())
         assert len(subject.processes()) == 101
         assert not subject.wait_starter(0.1) and not subject.too_many
+
+
+# --- what the system does not grant
+
+
+def test_no_terminal_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a pseudo-terminal there is no launch, and what one can do is told."""
+
+    def no_terminal() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "openpty", no_terminal)
+    said = r"no pseudo-terminal is left: .*; .*/proc/sys/kernel/pty/max"
+    with pytest.raises(LaunchError, match=said), launch(["true"], FRIENDLY) as subject:
+        subject.wait_starter(LIMIT)
+    with pytest.raises(LaunchError, match=said), launch(["true"], FRIENDLY) as subject:
+        subject.processes()
+
+
+@pytest.mark.parametrize("which", [1, 2, 3], ids=["keeper", "shell", "starter"])
+def test_no_process_left(which: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a process of ours cannot be forked, it is told, and nothing is left open."""
+    fork, forks = os.fork, 0
+
+    def limited() -> int:
+        nonlocal forks  # counted on by each child that was forked
+        forks += 1
+        if forks == which:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "fork", limited)
+    with (
+        pytest.raises(LaunchError, match=r"Resource temporarily unavailable; end some processes"),
+        launch(["true"], QUIET) as subject,
+    ):
+        subject.wait_starter(LIMIT)
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a place for temporary files: why, and what one can do."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    with (
+        pytest.raises(LaunchError, match=r"folder .*No such file or directory; let TMPDIR name"),
+        launch(["true"], QUIET),
+    ):
+        pass
 
 
 # --- when the laboratory itself is lost

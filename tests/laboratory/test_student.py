@@ -4,7 +4,9 @@ it is in words, ends with the exit code it promises, in time, and leaves nothing
 Each test works in a copy of the house; the fixture `house` is the witness that nothing is left.
 """
 
+import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -155,6 +157,35 @@ def test_restored_file(language: str, house: Copy) -> None:
     failed(house, house.daemonlab("lab", "1"), "TODO: detach_fork()")
 
 
+def test_compiled_once(house: Copy) -> None:
+    """What the port imports was compiled before the first daemon starts, also when none but the
+    student's own is started: each would compile it anew, and on a busy machine be too late. The
+    student's file itself is read each time, whatever was made of it before."""
+    house.fill_in(2, "python")
+    assert house.daemonlab("mine").code == 0
+    made = {file.name.split(".")[0] for file in (house.root / "build/pycache").rglob("*.pyc")}
+    assert made >= {"argparse", "detach", "pidfile", "__main__"}
+    mine = house.skeleton(2, "python").parent
+    assert not list((house.root / "build/pycache").joinpath(*mine.parts[1:]).glob("*"))
+
+
+def test_reference_header_that_changes(house: Copy) -> None:
+    """What of the reference is within the student's daemon is compiled again when a header changes:
+    a word in one of its structures more, and the old objects would look for the rest elsewhere."""
+    house.fill_in(1, "c")
+    assert house.daemonlab("lab", "1").code == 0
+    header = house.root / "c/src/log.h"
+    text = header.read_text()
+    assert text.count("int fd;") == 1
+    header.write_text(text.replace("int fd;", "char more[4096];\n    int fd;"))
+    run = house.daemonlab("mine")
+    assert run.code == 0, run.output + run.errors
+    (built,) = (house.root / "build/mine").iterdir()
+    old = [made.name for made in built.iterdir() if made.stat().st_mtime < header.stat().st_mtime]
+    users = {made.stem for made in built.glob("*.d") if "log.h" in made.read_text()}
+    assert users >= {"log", "labd"} and not users & {name.split(".")[0] for name in old}, old
+
+
 @pytest.mark.parametrize(("present", "lacking"), [((), "make"), (("make",), "gcc")])
 def test_missing_tool(present: tuple[str, ...], lacking: str, house: Copy, tmp_path: Path) -> None:
     """Without make or a compiler: the package that has it is named."""
@@ -166,72 +197,43 @@ def test_missing_tool(present: tuple[str, ...], lacking: str, house: Copy, tmp_p
     failed(house, run, f"the package is called {lacking}")
 
 
+@every_language
+def test_missing_name(language: str, house: Copy) -> None:
+    """A header or a module that does not exist: told in plain words."""
+    path = house.fill_in(1, language)
+    line = {"c": '#include "nowhere.h"\n', "python": "import nowhere\n"}
+    said = {
+        "c": "nowhere.h: No such file or directory",
+        "python": "ModuleNotFoundError: No module named 'nowhere'",
+    }
+    path.write_text(line[language] + path.read_text())
+    failed(house, house.daemonlab("lab", "1"), said[language])
+
+
 # --- what misbehaves when it runs; each would end by itself, should the laboratory fail
 
-
-def act(house: Copy, language: str, function: str, code: dict[str, str], lab: int = 1) -> Run:
-    """Run a lab with a module that does this at the beginning of one of its functions."""
-    tops = {"c": "#include <signal.h>\n#include <unistd.h>\n", "python": ""}
-    house.hostile(lab, language, function, code[language], tops[language])
-    return house.daemonlab("lab", str(lab))
-
-
-@every_language
-@every_lab
-def test_hangs(lab: int, language: str, house: Copy) -> None:
-    """A function that never returns: so it is said, and soon enough."""
-    code = {
-        "c": "    alarm(60);\n    for (;;)\n        pause();\n",
-        "python": "import signal\nsignal.alarm(60)\nwhile True:\n    signal.pause()",
-    }
-    run = act(house, language, FIRST[lab], code, lab)
-    failed(house, run, TITLES[language], "does not return")
-    assert run.seconds < 15
-
-
-@every_language
-def test_exits_at_once(language: str, house: Copy) -> None:
-    """A starter that exits with 0, and nothing else, has left no daemon."""
-    run = act(house, language, "detach_fork", {"c": "    _exit(0);\n", "python": "os._exit(0)"})
-    failed(house, run, TITLES[language], "no daemon")
-
-
-@every_language
-def test_kills_its_keeper(language: str, house: Copy) -> None:
-    """A daemon that kills the process which adopted it: it is told, and the daemon ended."""
-    code = {  # the middle process is in our session, the keeper in another
-        "c": "    alarm(20);\n    while (getsid(getppid()) == getsid(0))\n        usleep(1000);\n"
-        "    kill(getppid(), SIGKILL);\n",
-        "python": "import signal, time\nsignal.alarm(20)\n"
-        "while os.getsid(os.getppid()) == os.getsid(0):\n    time.sleep(0.001)\n"
-        "os.kill(os.getppid(), 9)",
-    }
-    run = act(house, language, "detach_settle", code)
-    failed(house, run, "it killed the process that watched it")
-
-
-@every_language
-def test_floods_the_terminal(language: str, house: Copy) -> None:
-    """Of endless output a few lines are shown, harmless ones, and the rest is counted."""
-    code = {
-        "c": '    alarm(20);\n    for (;;)\n        write(1, "\\033[2Jflood\\n", 10);\n',
-        "python": "import signal\nsignal.alarm(20)\n"
-        "while True:\n    os.write(1, b'\\033[2Jflood\\n')",
-    }
-    run = act(house, language, "detach_fork", code)
-    failed(house, run, "does not return", r"\x1b[2Jflood", "more lines")
-    assert run.seconds < 15 and len(run.output) < 20_000
-
-
-@every_language
-def test_dies_unheard(language: str, house: Copy) -> None:
-    """A daemon that dies when 0, 1 and 2 are on /dev/null already: its starter has heard it."""
-    code = {"c": "    raise(SIGSEGV);\n", "python": "raise ZeroDivisionError('unheard')"}
-    said = {"c": "died before it was ready", "python": "ZeroDivisionError: unheard"}
-    run = act(house, language, "descriptors_open", code, lab=2)
-    failed(house, run, "the starter ended with 1", said[language])
-
-
+HANGS = {
+    "c": "    alarm(60);\n    for (;;)\n        pause();\n",
+    "python": "import signal\nsignal.alarm(60)\nwhile True:\n    signal.pause()",
+}
+EXITS = {"c": "    _exit(0);\n", "python": "os._exit(0)"}
+# The shell leads the session: with it gone, SIGHUP comes to the starter, credentials(7).
+KILLS_ITS_PARENT = {
+    "c": "    signal(SIGHUP, SIG_IGN);\n    kill(getppid(), SIGKILL);\n    _exit(7);\n",
+    "python": "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    "os.kill(os.getppid(), 9)\nos._exit(7)",
+}
+FLOODS = {
+    "c": '    alarm(20);\n    for (;;)\n        write(1, "\\033[2Jflood\\n", 10);\n',
+    "python": "import signal\nsignal.alarm(20)\nwhile True:\n    os.write(1, b'\\033[2Jflood\\n')",
+}
+FILLS_THE_DISK = {
+    "c": '    static char much[1 << 20];\n    int fd = open("much", O_WRONLY | O_CREAT, 0600);\n\n'
+    "    for (int i = 0; i < 100; i++)\n        write(fd, much, sizeof much);\n",
+    "python": "import signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
+    "fd = os.open('much', os.O_WRONLY | os.O_CREAT)\n"
+    "for i in range(100):\n    os.write(fd, bytes(1 << 20))",
+}
 BOMB = {
     "c": """
     atomic_int *forks =
@@ -254,15 +256,173 @@ signal.pause()
 """,
 }
 """At most 2000 forks, and each process lives for 5 s: harmless whatever becomes of us."""
+TOPS = {
+    "c": "#include <fcntl.h>\n#include <signal.h>\n#include <stdatomic.h>\n"
+    "#include <stdlib.h>\n#include <sys/mman.h>\n#include <unistd.h>\n",
+    "python": "",
+}
+SOON = 12
+"""Seconds within which it is said that something hangs; on a machine at rest it takes 6."""
+
+
+def act(
+    house: Copy, language: str, function: str, code: dict[str, str], lab: int = 1, *options: str
+) -> Run:
+    """Run a lab with a module that does this at the beginning of one of its functions."""
+    house.hostile(lab, language, function, code[language], TOPS[language])
+    return house.daemonlab("lab", str(lab), *options)
+
+
+@every_language
+@every_lab
+def test_hangs(lab: int, language: str, house: Copy) -> None:
+    """A function that never returns: so it is said, and soon enough."""
+    run = act(house, language, FIRST[lab], HANGS, lab)
+    failed(house, run, TITLES[language], "does not return", "not reached")
+    assert run.seconds < SOON
+
+
+@every_language
+def test_hangs_when_imported(language: str, house: Copy) -> None:
+    """One that hangs before main() does, or while it is imported, hangs like any other."""
+    path = house.fill_in(1, language)
+    body = {
+        "c": "#include <unistd.h>\n__attribute__((constructor)) static void hang(void) {\n"
+        f"{HANGS['c']}}}\n",
+        "python": f"{HANGS['python']}\n",
+    }
+    path.write_text(path.read_text() + body[language])
+    run = house.daemonlab("lab", "1")
+    failed(house, run, TITLES[language], "does not return")
+    assert run.seconds < SOON
+
+
+@every_language
+def test_waits_for_the_lock(language: str, house: Copy) -> None:
+    """A second start that waits for the first to end has hung, though the first did not."""
+    path = house.fill_in(4, language)
+    waiting, replaced = re.subn(r" \| (fcntl\.)?LOCK_NB", "", path.read_text())
+    assert replaced == 1
+    path.write_text(waiting)
+    run = house.daemonlab("lab", "4", "--json")
+    assert run.code == 1 and "exit None" in run.observed(f"mine-{language}", 4, "refuses")
+
+
+@every_language
+def test_exits_at_once(language: str, house: Copy) -> None:
+    """A starter that exits with 0, and nothing else, has left no daemon."""
+    run = act(house, language, "detach_fork", EXITS)
+    failed(house, run, TITLES[language], "no daemon")
+
+
+@every_language
+def test_kills_its_parent(language: str, house: Copy) -> None:
+    """A starter that kills the shell it was started by: how it ended itself is known still."""
+    run = act(house, language, "detach_fork", KILLS_ITS_PARENT)
+    failed(house, run, "the starter ended with 7")
+
+
+@every_language
+def test_fills_the_disk(language: str, house: Copy) -> None:
+    """A file that would grow without end is cut off, and that is told."""
+    run = act(house, language, "detach_fork", FILLS_THE_DISK)
+    failed(house, run, "the starter ended with SIGXFSZ")
+
+
+@every_language
+def test_stops_the_laboratory(language: str, house: Copy) -> None:
+    """One that stops the process which watches its keeper is judged all the same."""
+    script = r"""
+keeper=$(cut -d" " -f4 /proc/$PPID/stat)
+while [ "$(cut -d" " -f6 /proc/$keeper/stat)" = "$(cut -d" " -f6 /proc/$$/stat)" ]; do
+    keeper=$(cut -d" " -f4 /proc/$keeper/stat)
+done
+kill -STOP $(cut -d" " -f4 /proc/$keeper/stat)
+"""
+    escaped = script.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    code = {"c": f'    system("{escaped}");\n', "python": f'os.system("{escaped}")'}
+    run = act(house, language, "detach_fork", code, 1, "--json")
+    assert run.observed(f"mine-{language}", 1, "parent") == "reaper", run
+
+
+@every_language
+def test_kills_its_keeper(language: str, house: Copy) -> None:
+    """A daemon that kills the process which adopted it: it is told, and the daemon ended."""
+    code = {  # the middle process is in our session, the keeper in another
+        "c": "    alarm(20);\n    while (getsid(getppid()) == getsid(0))\n        usleep(1000);\n"
+        "    kill(getppid(), SIGKILL);\n",
+        "python": "import signal, time\nsignal.alarm(20)\n"
+        "while os.getsid(os.getppid()) == os.getsid(0):\n    time.sleep(0.001)\n"
+        "os.kill(os.getppid(), 9)",
+    }
+    run = act(house, language, "detach_settle", code)
+    failed(house, run, "it killed the process that watched it")
+
+
+@every_language
+def test_floods_the_terminal(language: str, house: Copy) -> None:
+    """Of endless output a few lines are shown, harmless ones, and the rest is counted."""
+    run = act(house, language, "detach_fork", FLOODS)
+    failed(house, run, "does not return", r"\x1b[2Jflood", "more lines")
+    assert run.seconds < SOON and len(run.output) < 20_000
+
+
+@every_language
+def test_dies_unheard(language: str, house: Copy) -> None:
+    """A daemon that dies when 0, 1 and 2 are on /dev/null already: its starter has heard it."""
+    code = {"c": "    raise(SIGSEGV);\n", "python": "raise ZeroDivisionError('unheard')"}
+    said = {"c": "died before it was ready", "python": "ZeroDivisionError: unheard"}
+    run = act(house, language, "descriptors_open", code, lab=2)
+    failed(house, run, "the starter ended with 1", said[language])
 
 
 @pytest.mark.xdist_group("bombs")
 @every_language
 def test_fork_bomb(language: str, house: Copy) -> None:
     """A fork bomb is ended, and named."""
-    tops = {
-        "c": "#include <stdatomic.h>\n#include <sys/mman.h>\n#include <unistd.h>\n",
-        "python": "",
-    }
-    house.hostile(1, language, "detach_fork", BOMB[language], tops[language])
-    failed(house, house.daemonlab("lab", "1"), "it had more than 256 processes, and was ended")
+    run = act(house, language, "detach_fork", BOMB)
+    failed(house, run, "it had more than 256 processes, and was ended")
+
+
+# --- the same in one's own daemon, whole
+
+MISBEHAVIOUR = {
+    "hangs": (HANGS, "the starter does not return"),
+    "exits": (EXITS, "no daemon"),
+    "floods": (FLOODS, "the starter does not return"),
+    "kills its parent": (KILLS_ITS_PARENT, "the starter ended with 7"),
+    "bomb": (BOMB, "it had more than 256 processes, and was ended"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("bombs")
+@every_language
+@pytest.mark.parametrize("what", list(MISBEHAVIOUR))
+def test_mine(what: str, language: str, house: Copy) -> None:
+    """Whatever it does, `mine` says so of the first lab; one that hangs takes no longer there."""
+    code, said = MISBEHAVIOUR[what]
+    house.hostile(1, language, "detach_fork", code[language], TOPS[language])
+    run = house.daemonlab("mine", "--json", limit=60)
+    assert run.code == 1 and run.errors == "", run
+    assert run.observed(f"mine-{language}", 1, "starts") == said
+    if said == "the starter does not return":
+        assert {result["lab"] for result in json.loads(run.output)["results"]} == {1}
+        assert run.seconds < SOON
+
+
+@pytest.mark.slow
+@every_language
+def test_mine_says_where_it_stopped(language: str, house: Copy) -> None:
+    """Labs that were not run with a daemon that does not start are not passed over in silence."""
+    house.hostile(3, language, "signals_reset", HANGS[language], TOPS[language])
+    run = house.daemonlab("mine", limit=60)
+    failed(house, run, "does not return", f"{TITLES[language]} does not start: no later lab")
+    assert run.words.count("Lab ") == 3, run.output
+
+
+@every_language
+def test_mine_that_does_not_compile(language: str, house: Copy) -> None:
+    """The file is named, and the compiler's own words are shown."""
+    house.skeleton(1, language).write_text(WRONG[language])
+    failed(house, house.daemonlab("mine"), "does not compile:", SAID[language])

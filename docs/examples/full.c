@@ -19,7 +19,8 @@ int main(void) {
         if (line == 4)
             setrlimit(RLIMIT_FSIZE, &limit); /* somebody makes room */
         ssize_t written = write(fd, text, (size_t)length);
-        printf("%d of %d: %s\n", (int)written, length, written < 0 ? strerror(errno) : "no error");
+        printf(
+            "%d of %d: %s\n", (int)written, length, written < 0 ? strerror(errno) : "no error");
     }
     return 0;
 }

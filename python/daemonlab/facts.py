@@ -581,11 +581,11 @@ def job_ends_due(record: Record, work: Work) -> Fact:
     return Fact(tuple(sorted(due)))
 
 
-def _least(record: Record, signals: Iterable[object]) -> float:
+def _least(record: Record, signals: Iterable[object]) -> int:
     """The milliseconds that a job has run at least when it was sent these signals."""
+    due = ["job_timeout", "job_grace"] if "KILL" in signals else ["job_timeout"]
     settings = record.settings or {}
-    seconds = float(settings.get("job_timeout", 0))
-    return 1000 * (seconds + float(settings.get("job_grace", 0)) * ("KILL" in signals))
+    return sum(round(1000 * float(settings.get(key, 0))) for key in due)
 
 
 @_of_work
@@ -602,7 +602,7 @@ def ended_early(record: Record, work: Work) -> Fact:
         and isinstance(ran := event.get("milliseconds"), int)
         and ran < _least(record, sent[job])
     ]
-    return Fact(tuple(early), f"job_timeout and job_grace: {_least(record, ()):.0f} ms and more")
+    return Fact(tuple(early), f"job_timeout and job_grace: {_least(record, ())} ms and more")
 
 
 @_of_work

@@ -739,11 +739,9 @@ def extra_writes(record: Record) -> Fact:
 
 @_fact
 def printed_events(record: Record) -> Fact:
-    """The events of the whole lines that it printed, in order."""
-    lines = record.output.splitlines()
-    starter = record.starter
-    found = [json.loads(line)["event"] for line in lines if _is_whole(line, starter)]
-    return Fact(tuple(found), f"{len(lines)} lines printed, {len(found)} of them whole events")
+    """The events that it printed, in order."""
+    found = tuple(str(event.get("event")) for event in events(record.output))
+    return Fact(found, f"{len(record.output.splitlines())} lines printed")
 
 
 @_fact

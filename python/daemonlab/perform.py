@@ -39,6 +39,8 @@ STORM = 100
 """How many times the storm stops, continues and hangs up the daemon."""
 _SETTLE_TIME = 2.0
 """Seconds that a subject is given to come to rest once its starter has returned."""
+_DYING_TIME = 1.0
+"""Seconds that what was sent SIGKILL is given to be gone, on a busy machine."""
 _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
 _ENDED = Unknown("the process has ended")
@@ -348,6 +350,15 @@ def _await_ready(subject: Launch, seconds: float) -> Ended | None:
     return ended
 
 
+def _left_alive(subject: Launch, reactions: Sequence[Reaction]) -> tuple[Process, ...]:
+    """What is alive of it. When the daemon has ended, what it has killed may take a moment."""
+    ended = bool(reactions) and not reactions[-1].alive
+    deadline = time.monotonic() + _DYING_TIME
+    while (left := subject.processes()) and ended and time.monotonic() < deadline:
+        time.sleep(_LOOK)
+    return tuple(left)
+
+
 def _bequeathed(subject: Launch) -> tuple[int, ...]:
     """Wait until the keeper has asked for all that has ended: it does so at once."""
     deadline = time.monotonic() + _SETTLE_TIME
@@ -466,7 +477,7 @@ def _watch(
         log_mode=log.mode if log else None,
         files=files,
         files_after=_files(subject.scratch),
-        left=tuple(subject.processes()),
+        left=_left_alive(subject, reactions),
         bequeathed=_bequeathed(subject),
         clock=(clock, time.time()),
         trouble=_trouble(subject),

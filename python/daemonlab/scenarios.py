@@ -112,7 +112,10 @@ def _torn(scratch: Path) -> None:
     (scratch / LOG).chmod(0o640)
 
 
-_SPOOL = {**_LOG, "spool": "{scratch}/spool", "poll_interval": "0", "workers": "8"}
+WORKERS = 8
+"""How many jobs run at a time. In the scenario "ends" more than these cannot be started: when each
+keeps a place, the last finds none."""
+_SPOOL = {**_LOG, "spool": "{scratch}/spool", "poll_interval": "0", "workers": str(WORKERS)}
 _LATE = {**_SPOOL, "job_timeout": "0.4", "job_grace": "0.2"}
 _PATIENT = {**_SPOOL, "job_timeout": "0.4", "job_grace": "60"}
 SLEEP = "exec sleep 60"
@@ -120,9 +123,6 @@ _DEAF = "trap '' TERM; >{scratch}/deaf; exec sleep 60"
 _HEEDS = "trap 'exit 7' TERM; sleep 60 & >{scratch}/heeds; while :; do wait; done"
 STUBBORN = frozenset({"deaf", "heeds"})
 """Jobs that take SIGTERM in their own way, once there is a file of their name."""
-WORKERS = 3
-"""How many jobs of the scenario "ends" run at a time. There are more that cannot be started: each
-that keeps its place takes it from another."""
 ENDS = {
     "good": "exit 0",
     "bad": "exit 3",
@@ -149,7 +149,7 @@ FORGED = "forged"
 _NO_UTF8 = b"\xff\xc0\xaf\xed\xa0\x80\xe2\x82".decode(errors="surrogateescape")
 """RFC 3629, section 3: no such byte; an overlong form; a surrogate; a character that is cut."""
 INJECTED = (
-    f'job\n{{"ts":"","level":"info","event":"{FORGED}","pid":1}}\n\x1b[2J\u00fc\u20ac\U0001f600'
+    f'job\n{{"ts":"","level":"info","event":"{FORGED}","pid":1}}\n\x1b[2J\x7f\u00fc\u20ac\U0001f600'
     + _NO_UTF8
 )
 """A name: newlines, what a terminal would obey, characters of 2, 3 and 4 bytes, and bytes that
@@ -216,7 +216,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario(
             "ends",
             FRIENDLY,
-            {**_SPOOL, "workers": str(WORKERS)},
+            _SPOOL,
             ("ends",),
             jobs=ENDS,
             ends=(
@@ -251,7 +251,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             _PATIENT,
             ("overlap", "TERM TERM"),
             jobs={"deaf": _DEAF, "polite": SLEEP},
-            ends=("polite TERM",),
+            ends=("deaf KILL", "polite TERM"),
         ),
     ),
     6: (

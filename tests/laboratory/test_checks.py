@@ -108,6 +108,7 @@ NO_DAEMON = {"starter_status": 1, "processes": 0, "parent": None}
 FAILED = {**NO_DAEMON, "output": TOLD}
 REFUSES = {**NO_DAEMON, "output": REFUSED}
 KILLED = {"again": (0, True), "again_pidfile": "the second's"}
+UNMOVED = {"in_new_log": None, "in_log_again": None}
 STOPPED = {"at_TERM_TERM": None}
 KEPT = {"pidfile_after": ANOTHER.decode()}
 
@@ -219,7 +220,7 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("stop-children", {**STOPPED, "job_ends": (*JOB_ENDS[1:], "bad KILL")}, "bad KILL"),
     ("stop-children", {"at_TERM_TERM": "runs on"}, "runs on"),
     ("lines", {"bad_lines": ("ready",)}, "ready"),
-    ("lines", {"log_events": ()}, "nothing"),
+    ("lines", {**UNMOVED, "log_events": ()}, "nothing"),
     ("lines", {"misdated": ("2026-01-01T05:00:00.123456Z",)}, "the wrong time: 2026"),
     ("lines", {"microseconds": False}, "always 0"),
     ("lines", {"extra_writes": 2}, "2 more"),

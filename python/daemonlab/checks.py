@@ -463,15 +463,15 @@ def child_signals(facts: Facts) -> Verdict:
 
 @_check("child-descriptors")
 def child_descriptors(facts: Facts) -> Verdict:
-    """A child reads from /dev/null, has the daemon's 1 and 2, and nothing above."""
+    """A child has /dev/null as 0, 1 and 2, and nothing above."""
     verdict = _equals(facts, "child_descriptors", (), "only 0, 1 and 2")
     if not verdict.passed:
         return verdict
-    expected = "0 on /dev/null, to read; 1 and 2 the daemon's"
+    expected = "/dev/null: 0 to read, 1 and 2 to write"
     verdict = _equals(facts, "child_stdin", "/dev/null r", expected)
-    for name in ("stdout", "stderr"):
+    for name in ("child_stdout", "child_stderr"):
         if verdict.passed:
-            verdict = _equals(facts, f"child_{name}", facts[name].value, expected)
+            verdict = _equals(facts, name, "/dev/null w", expected)
     return verdict
 
 
@@ -493,18 +493,19 @@ def stop_children(facts: Facts) -> Verdict:
     for name, value in (("left", 0), ("unreaped", ())):
         if found.passed:
             found = _equals(facts, name, value, expected)
-    return _ends(facts) if found.passed else found
+    return _ends(facts, "_at_stop") if found.passed else found
 
 
-def _ends(facts: Facts) -> Verdict:
+def _ends(facts: Facts, when: str = "") -> Verdict:
     """Whether the daemon logged the ends that its jobs had to have, each exactly once."""
-    found, due = facts["job_ends"].value, facts["job_ends_due"].value
+    logged = facts[f"job_ends{when}"]
+    found, due = logged.value, facts[f"job_ends_due{when}"].value
     if not isinstance(found, tuple) or not isinstance(due, tuple):
-        return Verdict(None, facts["job_ends"].evidence, show(due))
+        return Verdict(None, logged.evidence, show(due))
     wrong = sorted(set(found) ^ set(due)) or [end for end in found if found.count(end) > 1]
     shown = ", ".join(wrong)
     observed = f"differs in: {shown}" if wrong else "each as it was"
-    return Verdict(not wrong, observed, ", ".join(due), facts["job_ends"].evidence)
+    return Verdict(not wrong, observed, ", ".join(due), logged.evidence)
 
 
 @_check("statuses")

@@ -17,7 +17,7 @@ from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
 from daemonlab.record import LOSS, File, Reaction, Record, Work
-from daemonlab.scenarios import INJECTED, LABS, PIDFILE, TORN, VICTIM
+from daemonlab.scenarios import INJECTED, LABS, PIDFILE, TORN, VICTIM, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,27 +558,46 @@ def _of_jobs(record: Record, *names: str) -> Iterator[dict[str, object]]:
     return (event for event in events(record.log) if event.get("event") in names)
 
 
+def _ends(record: Record, stopping: bool) -> Fact:
+    """The ends of jobs that were logged before the daemon was asked to stop, or after that."""
+    ends, stop = [], False
+    for event in _of_jobs(record, "job_ended", "job_failed", "stop"):
+        stop = stop or event.get("event") == "stop"
+        if "job" in event and stop == stopping:
+            how = event.get("code", event.get("signal", "not started"))
+            ends.append(f"{event['job']} {how}")
+    when = "after" if stopping else "before any"
+    return Fact(tuple(sorted(ends)), f"{len(ends)} events job_ended or job_failed {when} stop")
+
+
+def _scenario(record: Record) -> Scenario:
+    given = (scenario for lab in LABS.values() for scenario in lab if scenario.jobs)
+    return next(scenario for scenario in given if scenario.name == record.scenario)
+
+
 @_of_work
 def job_ends(record: Record, work: Work) -> Fact:
     """How each job ended, as the daemon logged it: "NAME CODE", "NAME SIGNAL", or "NAME not
     started"."""
-    ends = [
-        f"{event.get('job')} {event.get('code', event.get('signal', 'not started'))}"
-        for event in _of_jobs(record, "job_ended", "job_failed")
-    ]
-    return Fact(tuple(sorted(ends)), f"{len(ends)} events job_ended or job_failed in the log")
+    return _ends(record, stopping=False)
 
 
 @_of_work
 def job_ends_due(record: Record, work: Work) -> Fact:
-    """How each job was to end, in the same words."""
-    due = next(
-        scenario.ends
-        for lab in LABS.values()
-        for scenario in lab
-        if scenario.name == record.scenario and scenario.jobs
-    )
-    return Fact(tuple(sorted(due)))
+    """How each job had to end, in the same words."""
+    return Fact(tuple(sorted(_scenario(record).ends)))
+
+
+@_of_work
+def job_ends_at_stop(record: Record, work: Work) -> Fact:
+    """How those jobs ended that still ran when the daemon was asked to stop."""
+    return _ends(record, stopping=True)
+
+
+@_of_work
+def job_ends_due_at_stop(record: Record, work: Work) -> Fact:
+    """How those had to end."""
+    return Fact(tuple(sorted(_scenario(record).ends_at_stop)))
 
 
 def _least(record: Record, signals: Iterable[object]) -> int:

@@ -35,6 +35,8 @@ class Scenario:
     for a file that is no program."""
     ends: tuple[str, ...] = ()
     """How these jobs have to end: "NAME CODE", "NAME SIGNAL", or "NAME not started"."""
+    ends_at_stop: tuple[str, ...] = ()
+    """How those have to end that still run when the daemon is asked to stop."""
     copies: int = 1
     """How many times the command is started at once, by one shell that waits for all of them."""
     foreground: bool = False
@@ -211,7 +213,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             _SPOOL,
             ("look", "stubborn", "TERM"),
             jobs={"look": SLEEP, "heeds": _HEEDS},
-            ends=("heeds 7", "look TERM"),
+            ends_at_stop=("heeds 7", "look TERM"),
         ),
         Scenario(
             "ends",
@@ -235,7 +237,8 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             {**_SPOOL, "job_grace": "0.1"},
             ("burst", "stubborn", "TERM"),
             jobs={**{f"job{n}": SLEEP for n in range(5)}, "deaf": _DEAF},
-            ends=("deaf KILL", *(f"job{n} KILL" for n in range(5))),
+            ends=tuple(f"job{n} KILL" for n in range(5)),
+            ends_at_stop=("deaf KILL",),
         ),
         Scenario(
             "late",
@@ -251,7 +254,8 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             _PATIENT,
             ("overlap", "TERM TERM"),
             jobs={"deaf": _DEAF, "polite": SLEEP},
-            ends=("deaf KILL", "polite TERM"),
+            ends=("polite TERM",),
+            ends_at_stop=("deaf KILL",),
         ),
     ),
     6: (

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from daemonlab import subjects
+from daemonlab.house import ROOT
 from daemonlab.observe import Process, ProcessGone, alive, children, descendants, snapshot
 from daemonlab.scenarios import WORKERS
 from labresults import LANGUAGES, explain, facts, record
@@ -117,6 +119,28 @@ def test_the_deadline_that_comes_first(language: str) -> None:
     """While one job has a grace of a minute, another is ended at its own deadline."""
     found = facts(5, language, "overlap")
     assert found["job_ends"].value == ("polite TERM",), explain(5, language, "overlap")
+
+
+def _order(language: str, folder: Path) -> list[str]:
+    """The program that tells the order of signals and status, with the module of one language."""
+    source = ROOT / "tests" / "order"
+    if language == "python":
+        return [sys.executable, str(source / "order.py")]
+    modules = [ROOT / "c" / "src" / f"{name}.c" for name in ("children", "failure")]
+    flags = ["-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/c/src", "-Wl,--wrap=kill,--wrap=waitid"]
+    program = folder / "order"
+    command = [os.environ.get("CC", "cc"), *flags, "-o", program, source / "order.c", *modules]
+    subprocess.run(command, check=True)
+    return [str(program)]
+
+
+@both
+def test_first_the_signals_then_the_status(language: str, tmp_path: Path) -> None:
+    """Once the status is taken, the number may be a stranger's. The lab does not look at that: from
+    outside, a group that was signalled a moment too late is gone just the same."""
+    told = subprocess.run(_order(language, tmp_path), stdout=subprocess.PIPE, check=True, text=True)
+    *signals, last = told.stdout.split()
+    assert (set(signals), last) == ({"signal"}, "status")
 
 
 # --- storms: more processes than the laboratory allows a student's daemon ---

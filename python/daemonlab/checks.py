@@ -5,7 +5,7 @@ program of the system. What a check is worth and why it matters stands in the la
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daemonlab.facts import Facts
 from daemonlab.logwork import UNHEARD
@@ -463,11 +463,16 @@ def child_signals(facts: Facts) -> Verdict:
 
 @_check("child-descriptors")
 def child_descriptors(facts: Facts) -> Verdict:
-    """A child reads from /dev/null and has nothing above 2."""
+    """A child has /dev/null as 0, 1 and 2, and nothing above."""
     verdict = _equals(facts, "child_descriptors", (), "only 0, 1 and 2")
     if not verdict.passed:
         return verdict
-    return _equals(facts, "child_stdin", "/dev/null r", "0 on /dev/null, to read")
+    expected = "/dev/null: 0 to read, 1 and 2 to write"
+    verdict = _equals(facts, "child_stdin", "/dev/null r", expected)
+    for name in ("child_stdout", "child_stderr"):
+        if verdict.passed:
+            verdict = _equals(facts, name, "/dev/null w", expected)
+    return verdict
 
 
 @_check("child-environment")
@@ -478,27 +483,41 @@ def child_environment(facts: Facts) -> Verdict:
 
 @_check("stop-children")
 def stop_children(facts: Facts) -> Verdict:
-    """A daemon that stops leaves no job running."""
-    expected = "exit 0, and no process left"
-    verdict = _equals(facts, "at_TERM", "exit 0", expected)
-    return _equals(facts, "left", 0, expected) if verdict.passed else verdict
+    """A daemon that stops leaves no job running: it asks each, ends those that do not heed it, and
+    learns how each ended. A second signal cuts that short. Scenario "overlap": with a job that
+    does not heed the first."""
+    forced = facts["at_TERM_TERM"].value is not None
+    code = "exit 1" if forced else "exit 0"
+    expected = f"{code}, no process left, and no end of a job unasked for"
+    found = _equals(facts, "at_TERM_TERM" if forced else "at_TERM", code, expected)
+    for name, value in (("left", 0), ("unreaped", ())):
+        if found.passed:
+            found = _equals(facts, name, value, expected)
+    return _ends(facts, "_at_stop") if found.passed else found
 
 
-def _ends(facts: Facts, expected: tuple[str, ...]) -> Verdict:
-    """Whether the daemon logged the ends that its jobs had, of these each exactly once."""
-    found = facts["job_ends"].value
-    if not isinstance(found, tuple):
-        return Verdict(None, facts["job_ends"].evidence, show(expected))
-    wrong = sorted(set(found) ^ set(expected)) or [end for end in found if found.count(end) > 1]
+def _ends(facts: Facts, when: str = "") -> Verdict:
+    """Whether the daemon logged the ends that its jobs had to have, each exactly once."""
+    logged = facts[f"job_ends{when}"]
+    found, due = logged.value, facts[f"job_ends_due{when}"].value
+    if not isinstance(found, tuple) or not isinstance(due, tuple):
+        return Verdict(None, logged.evidence, show(due))
+    wrong = sorted(set(found) ^ set(due)) or [end for end in found if found.count(end) > 1]
     shown = ", ".join(wrong)
     observed = f"differs in: {shown}" if wrong else "each as it was"
-    return Verdict(not wrong, observed, ", ".join(expected), facts["job_ends"].evidence)
+    return Verdict(not wrong, observed, ", ".join(due), logged.evidence)
 
 
 @_check("statuses")
 def statuses(facts: Facts) -> Verdict:
-    """The end of each job is known: its exit code, or the signal that ended it."""
-    return _ends(facts, ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0"))
+    """The end of each job is known: its exit code, or the signal that ended it. One that could not
+    be started takes no place from the others."""
+    found = _ends(facts)
+    left = facts["unfinished"]
+    if found.passed and left.value:
+        observed = f"not put away: {show(left.value)}"
+        return Verdict(False, observed, found.expected, left.evidence)
+    return found
 
 
 @_check("orphans")
@@ -527,10 +546,10 @@ def reaped(facts: Facts) -> Verdict:
 @_check("deadline")
 def deadline(facts: Facts) -> Verdict:
     """A job that runs too long gets SIGTERM, and one that does not heed it SIGKILL."""
-    verdict = _ends(facts, ("deaf KILL", "group TERM", "polite TERM", "stopped TERM"))
-    if verdict.passed and facts["unfinished"].value:
-        left = show(facts["unfinished"].value)
-        return Verdict(False, f"not put away: {left}", verdict.expected, verdict.evidence)
+    verdict = statuses(facts)
+    if verdict.passed and facts["ended_early"].value:
+        early = facts["ended_early"]
+        return Verdict(False, f"too early: {show(early.value)}", verdict.expected, early.evidence)
     return verdict
 
 
@@ -546,10 +565,22 @@ def whole_group(facts: Facts) -> Verdict:
 @_check("lines")
 def lines(facts: Facts) -> Verdict:
     """Every line of its log is one JSON object, with what each must have."""
-    expected = "each line an object with ts, level, event and pid; a newline at the end"
+    expected = (
+        "each line an object with ts (UTC, microseconds), level, event and pid; a newline at the "
+        "end; one system call a line"
+    )
     verdict = _equals(facts, "bad_lines", (), expected)
-    if verdict.passed and not facts["log_events"].value:
+    moved = facts["in_new_log"].value is not None or facts["in_log_again"].value is not None
+    if verdict.passed and not facts["log_events"].value and not moved:  # that has its own checks
         return Verdict(False, "nothing", expected, verdict.evidence)
+    for name, good, wrong in (
+        ("misdated", (), "the wrong time: {}"),
+        ("microseconds", True, "microseconds that are always 0"),
+        ("extra_writes", 0, "{} more system calls than lines"),
+    ):
+        fact = facts[name]
+        if verdict.passed and fact.value not in (good, None):
+            return Verdict(False, wrong.format(show(fact.value)), expected, fact.evidence)
     return verdict
 
 
@@ -567,12 +598,17 @@ def at_once(facts: Facts) -> Verdict:
 @_check("append")
 def append(facts: Facts) -> Verdict:
     """Its log is open to append, and no slow reader can hold it up."""
-    return _judge(
+    expected = "O_APPEND and O_NONBLOCK, mode 640"
+    verdict = _judge(
         facts,
         "log_flags",
         lambda found: isinstance(found, tuple) and {"append", "nonblock"} <= {*found},
-        "O_APPEND and O_NONBLOCK",
+        expected,
     )
+    if not verdict.passed:
+        return verdict
+    mode = _equals(facts, "log_mode", "640", expected)
+    return verdict if mode.passed else replace(mode, observed=f"mode {mode.observed}")
 
 
 @_check("injection")
@@ -594,8 +630,9 @@ def injection(facts: Facts) -> Verdict:
 @_check("level")
 def level(facts: Facts) -> Verdict:
     """It writes what the level of the configuration asks for, also after a reload."""
-    expected = "nothing of a reload at level error; the event reload at level debug"
-    for name, wanted in (("at_level_error", ()), ("at_level_debug", ("reload",))):
+    expected = "nothing of start and reload at level error; the event reload at level debug"
+    wanted_at = (("at_level_start", ()), ("at_level_error", ()), ("at_level_debug", ("reload",)))
+    for name, wanted in wanted_at:
         verdict = _equals(facts, name, wanted, expected)
         if not verdict.passed:
             return verdict
@@ -617,10 +654,25 @@ def rotate(facts: Facts) -> Verdict:
 @_check("lost")
 def lost(facts: Facts) -> Verdict:
     """It says how much could not be written, as soon as it can."""
-    expected = f"log_lost with {UNHEARD} lines, then what came next"
-    told = facts["lines_lost"]
-    if told.value is None:
-        return Verdict(None, told.evidence, expected)
-    found = facts["in_log_again"].value
-    passed = told.value == UNHEARD and found == ("log_lost", "reload")
-    return Verdict(passed, f"{show(told.value)} of {UNHEARD}", expected, told.evidence)
+    expected = f"log_lost with {UNHEARD} lines, a warning, once; then what came next"
+    for told, found, when in (
+        ("lines_lost", "in_log_again", "after the path was gone"),
+        ("lines_without_room", "in_full_log", "after the disk was full"),
+    ):
+        events = facts[found]
+        if events.value is None or facts[told].value is None:
+            return Verdict(None, events.evidence, expected)
+        if events.value != ("log_lost", "reload", "reload"):
+            observed = f"{when}: {show(events.value)}"
+            return Verdict(False, observed, expected, events.evidence)
+        if facts[told].value != (f"{UNHEARD} warning",):
+            observed = f"{when}: {show(facts[told].value)}"
+            return Verdict(False, observed, expected, facts[told].evidence)
+    return Verdict(True, f"{UNHEARD} of {UNHEARD}", expected, facts[told].evidence)
+
+
+@_check("foreground")
+def foreground(facts: Facts) -> Verdict:
+    """In the foreground, without a log of its own, it says on standard error what it has to say."""
+    wanted = ("starting", "ready", "stop", "stopped")
+    return _equals(facts, "printed_events", wanted, f"printed: {show(wanted)}")

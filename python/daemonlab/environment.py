@@ -60,7 +60,7 @@ HOSTILE = Environment(
     variables={
         **NULL_VARIABLES,
         "IFS": "/",
-        "TZ": ":/etc/passwd",
+        "TZ": "XYZ-5",  # five hours ahead of UTC: who logs local time is seen
         "TMPDIR": "/nonexistent",
         "PYTHONHOME": "/nonexistent",
         "NOTIFY_SOCKET": "/nonexistent/notify",

@@ -8,15 +8,16 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
 from daemonlab.record import LOSS, File, Reaction, Record, Work
-from daemonlab.scenarios import INJECTED, PIDFILE, VICTIM
+from daemonlab.scenarios import INJECTED, LABS, PIDFILE, TORN, VICTIM, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,6 +492,8 @@ def child_group(record: Record, child: Snapshot) -> Fact:
     return Fact("own" if own else "another's", f"pid {child.process.pid}, group {child.pgrp}")
 
 
+_OF_THE_SHELL = {"PWD", "OLDPWD", "SHLVL", "_"}
+"""What a shell exports of its own accord: dash(1), bash(1)."""
 _C_LIBRARY = {32, 33}
 """Signals of the C library's own: its posix_spawn(3) leaves them ignored in the child."""
 
@@ -518,6 +521,18 @@ def child_stdin(record: Record, child: Snapshot) -> Fact:
 
 
 @_of_child
+def child_stdout(record: Record, child: Snapshot) -> Fact:
+    """Where a child's output goes."""
+    return _standard(1)(record, child)
+
+
+@_of_child
+def child_stderr(record: Record, child: Snapshot) -> Fact:
+    """Where a child's errors go."""
+    return _standard(2)(record, child)
+
+
+@_of_child
 def child_descriptors(record: Record, child: Snapshot) -> Fact:
     """The descriptors above 2 that a child was given."""
     if isinstance(child.descriptors, Unknown):
@@ -534,22 +549,87 @@ def child_variables(record: Record, child: Snapshot) -> Fact:
     """The environment variables of a child, but for those that a shell sets itself."""
     if isinstance(child.environ, Unknown):
         return Fact(None, child.environ.reason)
-    names = sorted(
-        name for line in child.environ if (name := line.partition("=")[0]) not in ("PWD", "_")
-    )
-    return Fact(tuple(names), " ".join(child.environ))
+    names = {line.partition("=")[0] for line in child.environ} - _OF_THE_SHELL
+    return Fact(tuple(sorted(names)), " ".join(child.environ))
+
+
+def _of_jobs(record: Record, *names: str) -> Iterator[dict[str, object]]:
+    """The events of these names in the log."""
+    return (event for event in events(record.log) if event.get("event") in names)
+
+
+def _ends(record: Record, stopping: bool) -> Fact:
+    """The ends of jobs that were logged before the daemon was asked to stop, or after that."""
+    ends, stop = [], False
+    for event in _of_jobs(record, "job_ended", "job_failed", "stop"):
+        stop = stop or event.get("event") == "stop"
+        if "job" in event and stop == stopping:
+            how = event.get("code", event.get("signal", "not started"))
+            ends.append(f"{event['job']} {how}")
+    when = "after" if stopping else "before any"
+    return Fact(tuple(sorted(ends)), f"{len(ends)} events job_ended or job_failed {when} stop")
+
+
+def _scenario(record: Record) -> Scenario:
+    given = (scenario for lab in LABS.values() for scenario in lab if scenario.jobs)
+    return next(scenario for scenario in given if scenario.name == record.scenario)
 
 
 @_of_work
 def job_ends(record: Record, work: Work) -> Fact:
-    """How each job ended, as the daemon logged it: "NAME CODE" or "NAME SIGNAL"."""
-    ends = []
-    for line in record.log.splitlines():
-        with suppress(ValueError, AttributeError):
-            event = json.loads(line)
-            if event.get("event") == "job_ended":
-                ends.append(f"{event.get('job')} {event.get('code', event.get('signal'))}")
-    return Fact(tuple(sorted(ends)), f"{len(ends)} events job_ended in the log")
+    """How each job ended, as the daemon logged it: "NAME CODE", "NAME SIGNAL", or "NAME not
+    started"."""
+    return _ends(record, stopping=False)
+
+
+@_of_work
+def job_ends_due(record: Record, work: Work) -> Fact:
+    """How each job had to end, in the same words."""
+    return Fact(tuple(sorted(_scenario(record).ends)))
+
+
+@_of_work
+def job_ends_at_stop(record: Record, work: Work) -> Fact:
+    """How those jobs ended that still ran when the daemon was asked to stop."""
+    return _ends(record, stopping=True)
+
+
+@_of_work
+def job_ends_due_at_stop(record: Record, work: Work) -> Fact:
+    """How those had to end."""
+    return Fact(tuple(sorted(_scenario(record).ends_at_stop)))
+
+
+def _least(record: Record, signals: Iterable[object]) -> int:
+    """The milliseconds that a job has run at least when it was sent these signals."""
+    due = ["job_timeout", "job_grace"] if "KILL" in signals else ["job_timeout"]
+    settings = record.settings or {}
+    return sum(round(1000 * float(settings.get(key, 0))) for key in due)
+
+
+@_of_work
+def ended_early(record: Record, work: Work) -> Fact:
+    """The jobs that the daemon ended before their time: SIGTERM is due after job_timeout, SIGKILL
+    after job_grace more."""
+    sent: dict[object, list[object]] = {}
+    for event in _of_jobs(record, "job_signalled"):
+        sent.setdefault(event.get("job"), []).append(event.get("signal"))
+    early = [
+        f"{event.get('job')} after {ran} ms"
+        for event in _of_jobs(record, "job_ended")
+        if (job := event.get("job")) in sent
+        and isinstance(ran := event.get("milliseconds"), int)
+        and ran < _least(record, sent[job])
+    ]
+    return Fact(tuple(early), f"job_timeout and job_grace: {_least(record, ())} ms and more")
+
+
+@_of_work
+def unreaped(record: Record, work: Work) -> Fact:
+    """The jobs of which the daemon has not asked how they ended: the keeper found them dead."""
+    jobs = {event.get("child"): event.get("job") for event in _of_jobs(record, "job_started")}
+    found = tuple(str(jobs[number]) for number in record.bequeathed if number in jobs)
+    return Fact(found, f"{len(jobs)} events job_started in the log")
 
 
 @_of_work
@@ -615,15 +695,78 @@ def _is_whole(line: bytes, pid: int) -> bool:
         return False
 
 
+def _step(record: Record, step: str) -> bytes | None:
+    """What was in the log at a step of an action; None: that was not tried."""
+    steps = (reaction.logs for reaction in record.reactions if reaction.logs is not None)
+    return next((logs[step] for logs in steps if step in logs), None)
+
+
 @_of_daemon
 def bad_lines(record: Record, daemon: Snapshot) -> Fact:
-    """The lines of its log that are no JSON object with ts, level, event and pid, in this order."""
-    pid = daemon.process.pid
+    """The lines of its log, also of one that was renamed, that are no JSON object with ts, level,
+    event and pid, in this order. What others left of a line, or what the disk left, is not one."""
+    torn = (TORN, _step(record, "torn") or b"")
     lines = record.log.split(b"\n")
-    bad = [line for line in lines[:-1] if not _is_whole(line, pid)]
-    bad += [last for last in lines[-1:] if last]  # what comes after the last newline
+    bad = [last for last in lines[-1:] if last]  # what comes after the last newline
+    lines = [*(_step(record, "old") or b"").splitlines(), *lines[:-1]]
+    lines = [line for line in lines if line not in torn]
+    bad += [line for line in lines if not _is_whole(line, daemon.process.pid)]
     shown = tuple(line.decode(errors="backslashreplace")[:60] for line in bad)
-    return Fact(shown, f"{len(lines) - 1} lines, {len(bad)} of them bad")
+    return Fact(shown, f"{len(lines)} lines, {len(bad)} of them bad")
+
+
+def _times(record: Record) -> tuple[str, ...]:
+    times = (str(event.get("ts")) for event in events(record.log))
+    return tuple(ts for ts in times if _TIMESTAMP.fullmatch(ts))
+
+
+_SET_ASIDE = 60.0
+"""Seconds by which somebody may have set the clock meanwhile. No time zone is so near to UTC."""
+
+
+@_fact
+def misdated(record: Record) -> Fact:
+    """The times in its log that lie outside of the launch."""
+    first, last = record.clock[0] - _SET_ASIDE, record.clock[1] + _SET_ASIDE
+    bad = []
+    for ts in _times(record):
+        with suppress(ValueError):  # month 13 is no time, and no time of the launch
+            if first <= datetime.fromisoformat(ts).timestamp() <= last:
+                continue
+        bad.append(ts)
+    zone = record.environment.variables.get("TZ", "not set")
+    return Fact(tuple(bad), f"{len(_times(record))} times, TZ {zone}")
+
+
+@_fact
+def microseconds(record: Record) -> Fact:
+    """Whether the times in its log have a fraction that is not always zero."""
+    if not (times := _times(record)):
+        return Fact(None, "no time in the log")
+    return Fact(any(not ts.endswith(".000000Z") for ts in times), times[0])
+
+
+@_fact
+def extra_writes(record: Record) -> Fact:
+    """How many more system calls than lines there were while it wrote some: proc_pid_io(5)."""
+    reaction = record.reaction("level")
+    if reaction is None or reaction.writes is None:
+        return Fact(None, "not tried, or not told by this kernel")
+    lines = record.log.count(b"\n") - (_step(record, "start") or b"").count(b"\n")
+    return Fact(reaction.writes - lines, f"{reaction.writes} calls that write, {lines} lines")
+
+
+@_fact
+def printed_events(record: Record) -> Fact:
+    """The events that it printed, in order."""
+    found = tuple(str(event.get("event")) for event in events(record.output))
+    return Fact(found, f"{len(record.output.splitlines())} lines printed")
+
+
+@_fact
+def log_mode(record: Record) -> Fact:
+    """The permission bits of its log."""
+    return Fact("no log" if record.log_mode is None else f"{record.log_mode:03o}")
 
 
 @_of_daemon
@@ -652,19 +795,18 @@ def job_logged(record: Record) -> Fact:
     field of one line."""
     if record.reaction("inject") is None:
         return Fact(None, "not tried")
-    name = INJECTED.encode(errors="surrogateescape").decode(errors="replace")
+    name = re.sub("[\udc80-\udcff]", "\ufffd", INJECTED)  # Python's form of such a byte, PEP 383
     found = [event.get("job") for event in events(record.log) if "job" in event]
     return Fact(bool(found) and set(found) == {name}, repr(found[:1]))
 
 
-def _logged(action: str, step: str, name: str, meaning: str) -> None:
-    """A fact: the events that were in the log at a step of an action."""
+def _logged(step: str, name: str, meaning: str) -> None:
+    """A fact: the events that were in the log at a step of an action of logwork.py."""
 
     def derive(record: Record) -> Fact:
-        reaction = record.reaction(action)
-        if reaction is None or reaction.logs is None:
+        log = _step(record, step)
+        if log is None:
             return Fact(None, "not tried")
-        log = reaction.logs[step]
         shown = log.decode(errors="backslashreplace").splitlines()[-1:]
         return Fact(tuple(str(event.get("event")) for event in events(log)), *shown)
 
@@ -672,23 +814,35 @@ def _logged(action: str, step: str, name: str, meaning: str) -> None:
     _fact(derive)
 
 
-_logged("level", "error", "at_level_error", "What it logged at a SIGHUP while the level was error.")
-_logged("level", "debug", "at_level_debug", "What it logged at a SIGHUP while the level was debug.")
-_logged("rotate", "old", "in_old_log", "The events in the log that was renamed.")
-_logged("rotate", "new", "in_new_log", "The events in the log after a rename and SIGUSR1.")
-_logged(
-    "vanish", "new", "in_log_again", "The events in a log that could not be written for a while."
-)
+_logged("start", "at_level_start", "What it logged when it was started with the level error.")
+_logged("error", "at_level_error", "What it logged at a SIGHUP while the level was error.")
+_logged("debug", "at_level_debug", "What it logged at a SIGHUP while the level was debug.")
+_logged("old", "in_old_log", "The events in the log that was renamed.")
+_logged("rotated", "in_new_log", "The events in the log after a rename and SIGUSR1.")
+_logged("vanished", "in_log_again", "The events in a log that could not be written for a while.")
+_logged("filled", "in_full_log", "The events in a log that had no room for a while.")
+
+
+def _losses(record: Record, step: str) -> Fact:
+    log = _step(record, step)
+    if log is None:
+        return Fact(None, "not tried")
+    lost = [event for event in events(log) if event.get("event") == "log_lost"]
+    told = tuple(f"{event.get('lines')} {event.get('level')}" for event in lost)
+    return Fact(told, json.dumps(lost))
 
 
 @_fact
 def lines_lost(record: Record) -> Fact:
-    """How many lines it says were lost while its log could not be written."""
-    reaction = record.reaction("vanish")
-    if reaction is None or reaction.logs is None:
-        return Fact(None, "not tried")
-    lost = [event for event in events(reaction.logs["new"]) if event.get("event") == "log_lost"]
-    return Fact(lost[0].get("lines") if lost else "not told", json.dumps(lost))
+    """How many lines it says were lost while its log could not be written, and at which level it
+    says so."""
+    return _losses(record, "vanished")
+
+
+@_fact
+def lines_without_room(record: Record) -> Fact:
+    """How many lines it says were lost while its log had no room, and at which level it says so."""
+    return _losses(record, "filled")
 
 
 _reaction(LOSS, "at_loss")

@@ -228,6 +228,12 @@ class Launch:
         self._wait(lambda: False, 0)  # take the news that came before it
         return os.pread(self._output, os.fstat(self._output).st_size, 0)
 
+    def bequeathed(self) -> tuple[int, ...]:
+        """The numbers of those that have ended as children of the keeper, the starter among them:
+        their parents did not ask how."""
+        self._wait(lambda: False, 0)
+        return tuple(process.pid for process in self._ended)
+
     # --- acting ---
 
     def send(self, process: Process, number: int) -> None:

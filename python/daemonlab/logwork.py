@@ -2,8 +2,10 @@
 
 import json
 import os
+import resource
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGHUP, SIGUSR1, Signals
 
@@ -14,8 +16,23 @@ UNHEARD = 2
 """How many lines the daemon is made to write while its log is gone."""
 _MOST = 1 << 20
 
-Send = Callable[[Signals], None]
-"""Sends a signal to the daemon and waits until it has been dealt with."""
+PART = 20
+"""How many bytes of a line find room in a log that is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A daemon that writes a log."""
+
+    pid: int
+    scratch: Path
+    send: Callable[[Signals], None]
+    """Sends it a signal and waits until that has been dealt with."""
+
+    @property
+    def log(self) -> Path:
+        """Where its log is, or was."""
+        return self.scratch / LOG
 
 
 def read(path: Path) -> bytes:
@@ -38,48 +55,68 @@ def events(log: bytes) -> list[dict[str, object]]:
     return found
 
 
-def _at_level(scratch: Path, send: Send, level: str) -> bytes:
+def _at_level(writer: Writer, level: str) -> bytes:
     """What is written while the level is this one: the daemon is told by SIGHUP, twice."""
-    configuration = scratch / "labd.ini"
+    configuration = writer.scratch / "labd.ini"
     lines = configuration.read_text(encoding="utf-8").splitlines()
     lines = [line for line in lines if not line.startswith("log_level")]
     configuration.write_text("\n".join([*lines, f"log_level = {level}", ""]), encoding="utf-8")
-    send(SIGHUP)
-    before = len(read(scratch / LOG))
-    send(SIGHUP)
-    return read(scratch / LOG)[before:]
+    writer.send(SIGHUP)
+    before = len(read(writer.log))
+    writer.send(SIGHUP)
+    return read(writer.log)[before:]
 
 
-def level(scratch: Path, send: Send) -> dict[str, bytes]:
+def level(writer: Writer) -> dict[str, bytes]:
     """Set the level to error and to debug; at each, have the daemon log a reload: an info."""
-    return {name: _at_level(scratch, send, name) for name in ("error", "debug")}
+    start = {"start": read(writer.log)}
+    return start | {name: _at_level(writer, name) for name in ("error", "debug")}
 
 
-def rotate(scratch: Path, send: Send) -> dict[str, bytes]:
+def rotate(writer: Writer) -> dict[str, bytes]:
     """Rename the log, as logrotate(8) does; let the daemon write before and after it is told."""
+    rotated = writer.scratch / ROTATED
     with suppress(OSError):
-        (scratch / LOG).rename(scratch / ROTATED)
-    send(SIGHUP)
-    send(SIGUSR1)
-    send(SIGHUP)
-    return {"old": read(scratch / ROTATED), "new": read(scratch / LOG)}
+        writer.log.rename(rotated)
+    writer.send(SIGHUP)
+    writer.send(SIGUSR1)
+    writer.send(SIGHUP)
+    return {"old": read(rotated), "rotated": read(writer.log)}
 
 
-def vanish(scratch: Path, send: Send) -> dict[str, bytes]:
-    """Remove the log, put a folder in its place, have lines written, take the folder away."""
+def vanish(writer: Writer) -> dict[str, bytes]:
+    """Remove the log, put a folder in its place, have lines written, take the folder away; have
+    two more written."""
     with suppress(OSError):
-        (scratch / LOG).unlink()
-        (scratch / LOG).mkdir()
+        writer.log.unlink()
+        writer.log.mkdir()
     for _ in range(UNHEARD):
-        send(SIGHUP)
+        writer.send(SIGHUP)
     with suppress(OSError):
-        (scratch / LOG).rmdir()
-    send(SIGHUP)
-    return {"new": read(scratch / LOG)}
+        writer.log.rmdir()
+    for _ in range(2):
+        writer.send(SIGHUP)
+    return {"vanished": read(writer.log)}
 
 
-ACTIONS: Mapping[str, Callable[[Path, Send], dict[str, bytes]]] = {
+def fill(writer: Writer) -> dict[str, bytes]:
+    """Let the log take only a part of a line more, as on a disk that is full, setrlimit(2); have
+    lines written, make room, and have two more written."""
+    size = len(read(writer.log))
+    _, most = resource.prlimit(writer.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(writer.pid, resource.RLIMIT_FSIZE, (size + PART, most))
+    for _ in range(UNHEARD):
+        writer.send(SIGHUP)
+    torn = read(writer.log)[size:]
+    resource.prlimit(writer.pid, resource.RLIMIT_FSIZE, (most, most))
+    for _ in range(2):
+        writer.send(SIGHUP)
+    return {"torn": torn, "filled": read(writer.log)[size:]}
+
+
+ACTIONS: Mapping[str, Callable[[Writer], dict[str, bytes]]] = {
     "level": level,
     "rotate": rotate,
     "vanish": vanish,
+    "fill": fill,
 }

@@ -4,6 +4,7 @@ The only module that both acts and observes; what comes out is a Record, pure da
 """
 
 import os
+import re
 import signal
 import stat
 import time
@@ -14,8 +15,17 @@ from pathlib import Path
 
 from daemonlab import logwork, work
 from daemonlab.interfere import SOCKET, Locks, locks
-from daemonlab.launch import Launch, LaunchError, folder, launch
-from daemonlab.observe import Process, ProcessGone, Snapshot, Unknown, alive, identity, snapshot
+from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
+from daemonlab.observe import (
+    Process,
+    ProcessGone,
+    Snapshot,
+    Unknown,
+    alive,
+    children,
+    identity,
+    snapshot,
+)
 from daemonlab.record import LOSS, Again, File, Reaction, Record
 from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
@@ -29,10 +39,14 @@ STORM = 100
 """How many times the storm stops, continues and hangs up the daemon."""
 _SETTLE_TIME = 2.0
 """Seconds that a subject is given to come to rest once its starter has returned."""
+_DYING_TIME = 1.0
+"""Seconds that what was sent SIGKILL is given to be gone, on a busy machine."""
 _LOOK = 0.01
 """Seconds between two looks at something that brings no event when it changes."""
 _ENDED = Unknown("the process has ended")
 """What a snapshot holds for the descriptors of a process that is on its way out."""
+_SILENT = frozenset({"warning", "error"})
+"""Levels of the log at which a daemon does not say that it is ready."""
 _OURS = frozenset({"labd.ini", "leaked", "log", SOCKET})
 """Files in the folder of a launch that are the laboratory's, or looked at elsewhere."""
 
@@ -54,6 +68,15 @@ def _write_configuration(scenario: Scenario, scratch: Path) -> Path:
 def _log_events(subject: Launch) -> list[dict[str, object]]:
     """What the daemon has logged so far."""
     return logwork.events(logwork.read(subject.scratch / logwork.LOG))
+
+
+def _writes(process: Process) -> int | None:
+    """How many of its system calls have written something: proc_pid_io(5)."""
+    with suppress(OSError):
+        counters = Path(f"/proc/{process.pid}/io").read_text(encoding="ascii")
+        if found := re.search(r"^syscw: (\d+)$", counters, re.MULTILINE):
+            return int(found[1])
+    return None
 
 
 def _picture(process: Process) -> tuple[object, ...]:
@@ -84,8 +107,8 @@ def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
 
 
 def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
-    """Look until the log says that a labd is ready, or two looks at any other program show the same
-    processes at rest: one may let its starter go too early.
+    """Look until the log says that a labd is ready, or two looks at any other program, or at a labd
+    that is not to say so, show the same processes at rest: one may let its starter go too early.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
     """
@@ -95,7 +118,7 @@ def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
         processes = subject.processes()
         now = [(process, _picture(process)) for process in processes]
         still = before == now and all(picture for _, picture in now)
-        if not scenario.any_program:
+        if not scenario.any_program and scenario.settings.get("log_level") not in _SILENT:
             still = _settled(subject, scenario, len(now))
         if not now or still or time.monotonic() > deadline:
             return processes
@@ -208,6 +231,18 @@ def _storm(subject: Launch, process: Process) -> None:
             subject.send(process, number)
 
 
+def _log_reaction(subject: Launch, process: Process, action: str) -> Reaction:
+    writer = logwork.Writer(process.pid, subject.scratch, partial(_send, subject, process))
+    began, before, logs = time.monotonic(), _writes(process), None
+    with suppress(OSError):  # the subject may have removed what is to be changed, or be dead
+        logs = logwork.ACTIONS[action](writer)
+    after = _writes(process)
+    writes = None if before is None or after is None else after - before
+    return Reaction(
+        action, alive(process), seconds=time.monotonic() - began, logs=logs, writes=writes
+    )
+
+
 def act(subject: Launch, process: Process, action: str) -> Reaction:
     """Do one thing to the daemon and see what it does.
 
@@ -226,10 +261,7 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
         done = work.ACTIONS[action](subject, process)
         return Reaction(action, alive(process), seconds=time.monotonic() - began, work=done)
     if action in logwork.ACTIONS:
-        logs = None
-        with suppress(OSError):  # the subject may have removed what is to be changed
-            logs = logwork.ACTIONS[action](subject.scratch, partial(_send, subject, process))
-        return Reaction(action, alive(process), seconds=time.monotonic() - began, logs=logs)
+        return _log_reaction(subject, process, action)
     with suppress(ProcessGone):
         if action == "logout":
             subject.log_out()
@@ -309,6 +341,38 @@ def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
     return (_reaction(subject, daemon, LOSS, began, STOP_TIME),)
 
 
+def _await_ready(subject: Launch, seconds: float) -> Ended | None:
+    """Wait until a daemon in the foreground prints that it is ready; how it ended, if it did."""
+    deadline = time.monotonic() + seconds
+    while (ended := subject.wait_starter(_LOOK)) is None and time.monotonic() < deadline:
+        if any(event.get("event") == "ready" for event in logwork.events(subject.output())):
+            break
+    return ended
+
+
+def _left_alive(subject: Launch, reactions: Sequence[Reaction]) -> tuple[Process, ...]:
+    """What is alive of it. When the daemon has ended, what it has killed may take a moment."""
+    ended = bool(reactions) and not reactions[-1].alive
+    deadline = time.monotonic() + _DYING_TIME
+    while (left := subject.processes()) and ended and time.monotonic() < deadline:
+        time.sleep(_LOOK)
+    return tuple(left)
+
+
+def _bequeathed(subject: Launch) -> tuple[int, ...]:
+    """Wait until the keeper has asked for all that has ended: it does so at once."""
+    deadline = time.monotonic() + _SETTLE_TIME
+    while time.monotonic() < deadline:
+        states = []
+        for child in children(subject.keeper.pid):
+            with suppress(ProcessGone):
+                states.append(snapshot(child.pid, {"status"}).state)
+        if not {"Z", "X"} & {*states}:
+            break
+        time.sleep(_LOOK)
+    return subject.bequeathed()
+
+
 def _overtake(
     subject: Launch, scenario: Scenario, held: Locks | None, seconds: float
 ) -> int | None:
@@ -367,21 +431,29 @@ def _prepare(command: Command, scenario: Scenario, scratch: Path) -> tuple[str, 
         configuration = _write_configuration(scenario, scratch)
     except OSError as error:
         raise LaunchError(refused(f"nothing can be written to {scratch}", error)) from error
-    return (*scenario.through, *_copied(command(configuration), scenario.copies))
+    stays = ("--foreground",) if scenario.foreground else ()
+    return (*scenario.through, *_copied(command(configuration), scenario.copies), *stays)
 
 
-def _watch(subject: Launch, scenario: Scenario, held: Locks | None, start_time: float) -> Record:
+def _watch(
+    subject: Launch, scenario: Scenario, held: Locks | None, start_time: float, clock: float
+) -> Record:
     """See what the subject turns into, act on it, and write down what it showed."""
     waited = scenario.killed_early and not _kill_early(subject, start_time)
     early = _abandon(subject, start_time) if scenario.abandoned else ()
     overtaken = _overtake(subject, scenario, held, start_time)
-    ended = subject.wait_starter(0 if waited else start_time)
+    if scenario.foreground:
+        ended = _await_ready(subject, start_time)
+    else:
+        ended = subject.wait_starter(0 if waited else start_time)
     # A labd whose starter does not return has failed: more patience would show nothing more.
-    hangs = ended is None and not scenario.any_program
-    seen = _snapshots(subject.processes() if hangs else _settle(subject, scenario))
+    hangs = ended is None and not scenario.any_program and not scenario.foreground
+    settled = hangs or scenario.foreground
+    seen = _snapshots(subject.processes() if settled else _settle(subject, scenario))
     files = _files(subject.scratch)
     daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
     reactions = _actions(subject, daemon, scenario.actions) if daemon and not hangs else ()
+    log = _file(subject.scratch / logwork.LOG)
     return Record(
         scenario=scenario.name,
         environment=scenario.environment,
@@ -402,9 +474,12 @@ def _watch(subject: Launch, scenario: Scenario, held: Locks | None, start_time: 
         overtaken=overtaken,
         output=subject.output(),
         log=logwork.read(subject.scratch / logwork.LOG),
+        log_mode=log.mode if log else None,
         files=files,
         files_after=_files(subject.scratch),
-        left=tuple(subject.processes()),
+        left=_left_alive(subject, reactions),
+        bequeathed=_bequeathed(subject),
+        clock=(clock, time.time()),
         trouble=_trouble(subject),
     )
 
@@ -422,11 +497,12 @@ def performing(
     start_time is in seconds, for one that starts alone. Raises LaunchError.
     """
     seconds = start_time * max(1, scenario.copies / _NO_LONGER)
+    clock = time.time()
     with folder() as scratch, ExitStack() as stack:
         line = _prepare(command, scenario, scratch)
         held = stack.enter_context(locks(scratch)) if scenario.overtake else None
         subject = stack.enter_context(launch(line, scenario.environment, variables, scratch))
-        yield subject, _watch(subject, scenario, held, seconds)
+        yield subject, _watch(subject, scenario, held, seconds, clock)
 
 
 def perform(

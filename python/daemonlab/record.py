@@ -31,6 +31,9 @@ class Reaction:
     """What became of the jobs, where the action gave it some."""
     logs: "Mapping[str, bytes] | None" = None
     """What was in the log, by step, where the action was one of logwork.py."""
+    writes: int | None = None
+    """How many system calls of the daemon wrote something meanwhile, as the kernel counts them;
+    None: it does not, or that was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ class Record:
     """What came over the terminal, or over descriptors 1 and 2."""
     log: bytes
     """What the daemon wrote to the log it was given; empty if it was given none."""
+    log_mode: int | None
+    """Permission bits of that file; None: there is none."""
     files: Mapping[str, File]
     """The folder of the launch once the daemon had settled, by name."""
     files_after: Mapping[str, File]
@@ -122,6 +127,11 @@ class Record:
     here; None: that was not tried."""
     left: tuple[Process, ...]
     """Its processes that were alive after all that."""
+    bequeathed: tuple[int, ...]
+    """The numbers of its processes that had ended by then, and whose parent had not asked how: the
+    keeper did, who adopted them. The starter is among them."""
+    clock: tuple[float, float]
+    """When the launch began and when all was done, in seconds of the clock that tells the time."""
     trouble: str
     """Why the launch was cut short ("more than 256 processes", …), else empty."""
 

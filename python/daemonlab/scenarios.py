@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from daemonlab.environment import BARE, FRIENDLY, HOSTILE, Environment
+from daemonlab.environment import BARE, FRIENDLY, HOSTILE, NULL_VARIABLES, Environment
 from daemonlab.interfere import HOLDING, denying
+from daemonlab.logwork import LOG
 
 WARMUP = 0.8
 """Seconds of work that the daemons of the scenarios "slow" and "abandoned" are told to have before
@@ -30,9 +31,16 @@ class Scenario:
     prepare: Callable[[Path], None] | None = None
     """Puts something into the folder of the launch before the daemon is started."""
     jobs: Mapping[str, str] = field(default_factory=dict)
-    """Shell scripts by name, for the actions of work.py; {scratch} as above."""
+    """Shell scripts by name, for the actions of work.py; {scratch} as above. An empty one stands
+    for a file that is no program."""
+    ends: tuple[str, ...] = ()
+    """How these jobs have to end: "NAME CODE", "NAME SIGNAL", or "NAME not started"."""
+    ends_at_stop: tuple[str, ...] = ()
+    """How those have to end that still run when the daemon is asked to stop."""
     copies: int = 1
     """How many times the command is started at once, by one shell that waits for all of them."""
+    foreground: bool = False
+    """It is told to stay in the foreground, where its starter is the daemon."""
     any_program: bool = False
     """The subject need not be a labd: it is given no configuration."""
     killed_early: bool = False
@@ -57,6 +65,8 @@ COPIES = 8
 
 _LOG = {"log": "{scratch}/log"}
 _PIDFILE = {**_LOG, "pidfile": "{scratch}/" + PIDFILE}
+_SERVED = replace(FRIENDLY, variables={**NULL_VARIABLES, "JOURNAL_STREAM": "1:1"})
+"""A descendant of a service, which has inherited the name of a journal that is not its own."""
 _LEAKING = replace(FRIENDLY, descriptors=HOSTILE.descriptors, descriptor_limit=256)
 
 
@@ -98,9 +108,23 @@ def _shared(scratch: Path) -> None:
     (scratch / "shared").chmod(0o777)
 
 
-_SPOOL = {**_LOG, "spool": "{scratch}/spool", "poll_interval": "0", "workers": "8"}
-_LATE = {**_SPOOL, "job_timeout": "0.2", "job_grace": "0.2"}
+def _torn(scratch: Path) -> None:
+    """A log whose last writer died within a line."""
+    (scratch / LOG).write_bytes(TORN)
+    (scratch / LOG).chmod(0o640)
+
+
+WORKERS = 8
+"""How many jobs run at a time. In the scenario "ends" more than these cannot be started: when each
+keeps a place, the last finds none."""
+_SPOOL = {**_LOG, "spool": "{scratch}/spool", "poll_interval": "0", "workers": str(WORKERS)}
+_LATE = {**_SPOOL, "job_timeout": "0.4", "job_grace": "0.2"}
+_PATIENT = {**_SPOOL, "job_timeout": "0.4", "job_grace": "60"}
 SLEEP = "exec sleep 60"
+_DEAF = "trap '' TERM; >{scratch}/deaf; exec sleep 60"
+_HEEDS = "trap 'exit 7' TERM; sleep 60 & >{scratch}/heeds; while :; do wait; done"
+STUBBORN = frozenset({"deaf", "heeds"})
+"""Jobs that take SIGTERM in their own way, once there is a file of their name."""
 ENDS = {
     "good": "exit 0",
     "bad": "exit 3",
@@ -111,6 +135,7 @@ ENDS = {
     # It leaves a process in a session of its own, which has got there when it ends.
     "orphan": "setsid sh -c '>{scratch}/there; exec sleep 60' &\n"
     "while [ ! -e {scratch}/there ]; do sleep 0.01; done",
+    **{f"broken{number}": "" for number in range(WORKERS + 1)},
 }
 """Jobs by how they end."""
 LATE = {
@@ -123,8 +148,16 @@ LATE = {
 
 FORGED = "forged"
 """The event of a line that nobody wrote, in the name of a job."""
-INJECTED = f'job\n{{"ts":"","level":"info","event":"{FORGED}","pid":1}}\n\x1b[2J\udcff'
-"""A name: newlines, what a terminal would obey, a byte that is no UTF-8."""
+_NO_UTF8 = b"\xff\xc0\xaf\xed\xa0\x80\xe2\x82".decode(errors="surrogateescape")
+"""RFC 3629, section 3: no such byte; an overlong form; a surrogate; a character that is cut."""
+INJECTED = (
+    f'job\n{{"ts":"","level":"info","event":"{FORGED}","pid":1}}\n\x1b[2J\x7f\u00fc\u20ac\U0001f600'
+    + _NO_UTF8
+)
+"""A name: newlines, what a terminal would obey, characters of 2, 3 and 4 bytes, and bytes that
+are none."""
+TORN = b'{"ts":"2026-'
+"""What the log of the scenario "friendly" of lab 6 holds before the daemon starts."""
 
 LABS: Mapping[int, tuple[Scenario, ...]] = {
     1: (
@@ -174,18 +207,65 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("race", FRIENDLY, _PIDFILE, copies=COPIES),
     ),
     5: (
-        Scenario("child", HOSTILE, _SPOOL, ("look", "TERM"), jobs={"look": SLEEP}),
-        Scenario("ends", FRIENDLY, _SPOOL, ("ends",), jobs=ENDS),
-        Scenario("burst", BARE, _SPOOL, ("burst",), jobs={f"job{n}": SLEEP for n in range(5)}),
-        Scenario("late", FRIENDLY, _LATE, ("late",), jobs=LATE),
+        Scenario(
+            "child",
+            HOSTILE,
+            _SPOOL,
+            ("look", "stubborn", "TERM"),
+            jobs={"look": SLEEP, "heeds": _HEEDS},
+            ends_at_stop=("heeds 7", "look TERM"),
+        ),
+        Scenario(
+            "ends",
+            FRIENDLY,
+            _SPOOL,
+            ("ends",),
+            jobs=ENDS,
+            ends=(
+                "bad 3",
+                *(f"broken{number} not started" for number in range(WORKERS + 1)),
+                "closed 4",
+                "good 0",
+                "killed KILL",
+                "leaver 0",
+                "orphan 0",
+            ),
+        ),
+        Scenario(
+            "burst",
+            BARE,
+            {**_SPOOL, "job_grace": "0.1"},
+            ("burst", "stubborn", "TERM"),
+            jobs={**{f"job{n}": SLEEP for n in range(5)}, "deaf": _DEAF},
+            ends=tuple(f"job{n} KILL" for n in range(5)),
+            ends_at_stop=("deaf KILL",),
+        ),
+        Scenario(
+            "late",
+            FRIENDLY,
+            _LATE,
+            ("late",),
+            jobs=LATE,
+            ends=("deaf KILL", "group TERM", "polite TERM", "stopped TERM"),
+        ),
+        Scenario(
+            "overlap",
+            FRIENDLY,
+            _PATIENT,
+            ("overlap", "TERM TERM"),
+            jobs={"deaf": _DEAF, "polite": SLEEP},
+            ends=("polite TERM",),
+            ends_at_stop=("deaf KILL",),
+        ),
     ),
     6: (
-        Scenario("friendly", FRIENDLY, _LOG, ("TERM",)),
-        Scenario("killed", BARE, _LOG, ("KILL",)),
+        Scenario("friendly", FRIENDLY, _LOG, ("TERM",), prepare=_torn),
+        Scenario("killed", BARE, {**_LOG, "umask": "000"}, ("KILL",)),
         Scenario("inject", HOSTILE, _SPOOL, ("inject",), jobs={INJECTED: "exit 0"}),
-        Scenario("level", FRIENDLY, _LOG, ("level",)),
+        Scenario("level", FRIENDLY, {**_LOG, "log_level": "error"}, ("level",)),
         Scenario("rotate", FRIENDLY, _LOG, ("rotate",)),
-        Scenario("vanish", FRIENDLY, _LOG, ("vanish",)),
+        Scenario("vanish", FRIENDLY, _LOG, ("vanish", "fill")),
+        Scenario("foreground", _SERVED, {}, ("TERM",), foreground=True),
     ),
 }
 

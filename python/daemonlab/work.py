@@ -11,9 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from daemonlab import logwork
 from daemonlab.launch import Launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, children, snapshot
 from daemonlab.record import Work
+from daemonlab.scenarios import STUBBORN
 
 JOB_TIME = 5.0
 """Seconds that the daemon is given to do what an action waits for."""
@@ -24,13 +26,14 @@ _PARTS = frozenset({"status", "descriptors", "environ"})
 
 
 def prepare(jobs: Mapping[str, str], scratch: Path) -> None:
-    """Write the jobs into the folder of the launch, not yet into the spool."""
+    """Write the jobs into the folder of the launch, not yet into the spool. One without a script
+    is a file that is no program."""
     (scratch / "spool").mkdir()
     (scratch / "jobs").mkdir()
     for name, script in jobs.items():
         path = scratch / "jobs" / name
         path.write_text(f"#!/bin/sh\n{script.replace('{scratch}', str(scratch))}\n")
-        path.chmod(0o755)
+        path.chmod(0o755 if script else 0o644)  # not even root can execute that: execve(2)
 
 
 def _until(happened: Callable[[], bool], seconds: float = JOB_TIME) -> bool:
@@ -43,13 +46,18 @@ def _until(happened: Callable[[], bool], seconds: float = JOB_TIME) -> bool:
     return True
 
 
-def _drop(subject: Launch, daemon: Process) -> None:
-    """Into the spool by rename(2), as its users do; then let the daemon look for them."""
+def _drop(subject: Launch, daemon: Process, but: Collection[str] = ()) -> tuple[str, ...]:
+    """Into the spool by rename(2), as its users do, all but some; then let the daemon look for
+    them. Returns their names."""
+    dropped = []
     with suppress(OSError):  # the daemon may not have made the folder, or may have removed ours
         for job in sorted((subject.scratch / "jobs").iterdir()):
-            job.rename(subject.scratch / "spool" / "new" / job.name)
+            if job.name not in but:
+                job.rename(subject.scratch / "spool" / "new" / job.name)
+                dropped.append(job.name)
     with suppress(ProcessGone):
         subject.send(daemon, signal.SIGHUP)
+    return tuple(dropped)
 
 
 def _unfinished(scratch: Path) -> tuple[str, ...]:
@@ -58,6 +66,10 @@ def _unfinished(scratch: Path) -> tuple[str, ...]:
         with suppress(OSError):
             found += [job.name for job in (scratch / "spool" / folder).iterdir()]
     return tuple(sorted(found))
+
+
+def _left_over(subject: Launch, but: str) -> tuple[str, ...]:
+    return tuple(name for name in _unfinished(subject.scratch) if name != but)
 
 
 def _states(daemon: Process) -> dict[Process, str]:
@@ -117,8 +129,25 @@ def _others(subject: Launch, daemon: Process) -> list[Process]:
 
 def look(subject: Launch, daemon: Process) -> Work:
     """Drop the job "look", which sleeps, and look at it."""
-    _drop(subject, daemon)
+    _drop(subject, daemon, STUBBORN)
     return Work(children=_asleep(subject, 1))
+
+
+def stubborn(subject: Launch, daemon: Process) -> Work:
+    """Drop the jobs that take SIGTERM in their own way, and wait until they are ready to."""
+    there = [subject.scratch / name for name in _drop(subject, daemon)]
+    _until(lambda: all(file.exists() for file in there))
+    return Work(unfinished=_unfinished(subject.scratch))
+
+
+def overlap(subject: Launch, daemon: Process) -> Work:
+    """Drop the job "deaf", which does not heed its deadline; then another, which runs while the
+    next deadline of the first is far away, and wait for its end."""
+    _drop(subject, daemon, ("polite",))
+    _until(lambda: b'"job_signalled"' in logwork.read(subject.scratch / logwork.LOG))
+    _drop(subject, daemon)
+    _until(lambda: not _left_over(subject, "deaf"))
+    return Work(unfinished=_left_over(subject, "deaf"))
 
 
 def ends(subject: Launch, daemon: Process) -> Work:
@@ -147,9 +176,8 @@ def inject(subject: Launch, daemon: Process) -> Work:
 
 def burst(subject: Launch, daemon: Process) -> Work:
     """Stop the daemon, end all its children meanwhile, let it go on: many ends, one SIGCHLD."""
-    _drop(subject, daemon)
-    number = len(_unfinished(subject.scratch))
-    sleeping = _asleep(subject, number)
+    dropped = _drop(subject, daemon, STUBBORN)
+    sleeping = _asleep(subject, len(dropped))
     with suppress(ProcessGone):
         subject.send(daemon, signal.SIGSTOP)
         _until(lambda: snapshot(daemon.pid, {"status"}).state == "T")
@@ -174,6 +202,8 @@ def late(subject: Launch, daemon: Process) -> Work:
 
 ACTIONS: Mapping[str, Callable[[Launch, Process], Work]] = {
     "look": look,
+    "stubborn": stubborn,
+    "overlap": overlap,
     "ends": ends,
     "burst": burst,
     "late": late,

@@ -9,6 +9,7 @@ from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
 from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP
 
+# How jobs end, in any scenario: what is due there is a fact as well.
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
 GOOD: dict[str, object] = {
@@ -65,9 +66,16 @@ GOOD: dict[str, object] = {
     "child_ignored": (),
     "child_blocked": (),
     "child_stdin": "/dev/null r",
+    "child_stdout": "/dev/null w",
+    "child_stderr": "/dev/null w",
     "child_descriptors": (),
     "child_variables": ("PATH",),
     "job_ends": JOB_ENDS,
+    "job_ends_due": JOB_ENDS,
+    "job_ends_at_stop": ("heeds 7",),
+    "job_ends_due_at_stop": ("heeds 7",),
+    "ended_early": (),
+    "unreaped": (),
     "unfinished": (),
     "ended_while_stopped": 5,
     "pending_while_stopped": ("CHLD",),
@@ -75,15 +83,23 @@ GOOD: dict[str, object] = {
     "left_by_jobs": 0,
     "left": 0,
     "bad_lines": (),
+    "misdated": (),
+    "microseconds": True,
+    "extra_writes": 0,
+    "printed_events": ("starting", "ready", "stop", "stopped"),
+    "log_mode": "640",
     "log_flags": ("append", "nonblock", "cloexec"),
     "control_bytes": (),
     "job_logged": True,
+    "at_level_start": (),
     "at_level_error": (),
     "at_level_debug": ("reload",),
     "in_old_log": ("starting", "ready", "reload"),
     "in_new_log": ("reopened", "reload"),
-    "in_log_again": ("log_lost", "reload"),
-    "lines_lost": UNHEARD,
+    "in_log_again": ("log_lost", "reload", "reload"),
+    "in_full_log": ("log_lost", "reload", "reload"),
+    "lines_lost": (f"{UNHEARD} warning",),
+    "lines_without_room": (f"{UNHEARD} warning",),
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -94,7 +110,8 @@ NO_DAEMON = {"starter_status": 1, "processes": 0, "parent": None}
 FAILED = {**NO_DAEMON, "output": TOLD}
 REFUSES = {**NO_DAEMON, "output": REFUSED}
 KILLED = {"again": (0, True), "again_pidfile": "the second's"}
-ENDED_LATE = {"job_ends": ("deaf KILL", "group TERM", "polite TERM", "stopped TERM")}
+UNMOVED = {"in_new_log": None, "in_log_again": None}
+STOPPED = {"at_TERM_TERM": None}
 KEPT = {"pidfile_after": ANOTHER.decode()}
 
 PASSES: dict[str, dict[str, object]] = {
@@ -104,7 +121,7 @@ PASSES: dict[str, dict[str, object]] = {
     "refused-forms": REFUSES,
     "race": {"output": LATE},
     "foreign": KEPT,
-    "deadline": ENDED_LATE,
+    "stop-children": STOPPED,
 }
 """What is to be otherwise than in GOOD for a check to pass: for most of them nothing."""
 
@@ -186,31 +203,48 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("child-signals", {"child_ignored": ("PIPE",)}, "PIPE"),
     ("child-descriptors", {"child_descriptors": (5,)}, "5"),
     ("child-descriptors", {"child_stdin": "/dev/pts/3 rw"}, "/dev/pts/3"),
+    ("child-descriptors", {"child_stdout": "closed"}, "closed"),
+    ("child-descriptors", {"child_stderr": "closed"}, "closed"),
     ("child-environment", {"child_variables": ("PATH", "TZ")}, "TZ"),
     ("statuses", {"job_ends": ()}, "bad 3"),
     ("statuses", {"job_ends": (*JOB_ENDS, "bad 3")}, "bad 3"),
+    ("statuses", {"unfinished": ("broken3",)}, "not put away: broken3"),
     ("orphans", {"child_parent": "reaper"}, "reaper"),
     ("orphans", {"zombies": 1}, "a zombie"),
     ("reaped", {"zombies": 4}, "4 of 5"),
-    ("deadline", {"job_ends": (*ENDED_LATE["job_ends"][1:], "deaf TERM")}, "deaf"),
-    ("deadline", {**ENDED_LATE, "unfinished": ("deaf",)}, "not put away: deaf"),
+    ("deadline", {"job_ends": (*JOB_ENDS[1:], "bad TERM")}, "bad 3, bad TERM"),
+    ("deadline", {"unfinished": ("deaf",)}, "not put away: deaf"),
+    ("deadline", {"ended_early": ("polite after 201 ms",)}, "too early: polite"),
     ("whole-group", {"left_by_jobs": 2}, "2"),
-    ("stop-children", {"at_TERM": "runs on"}, "runs on"),
-    ("stop-children", {"left": 1}, "1"),
+    ("stop-children", {**STOPPED, "at_TERM": "runs on"}, "runs on"),
+    ("stop-children", {**STOPPED, "left": 1}, "1"),
+    ("stop-children", {**STOPPED, "unreaped": ("deaf",)}, "deaf"),
+    ("stop-children", {**STOPPED, "job_ends_at_stop": ("heeds KILL",)}, "heeds KILL"),
+    ("stop-children", {"at_TERM_TERM": "runs on"}, "runs on"),
     ("lines", {"bad_lines": ("ready",)}, "ready"),
-    ("lines", {"log_events": ()}, "nothing"),
+    ("lines", {**UNMOVED, "log_events": ()}, "nothing"),
+    ("lines", {"misdated": ("2026-01-01T05:00:00.123456Z",)}, "the wrong time: 2026"),
+    ("lines", {"microseconds": False}, "always 0"),
+    ("lines", {"extra_writes": 2}, "2 more"),
     ("at-once", {"log_events": ("starting",)}, "starting"),
     ("append", {"log_flags": ("cloexec",)}, "cloexec"),
     ("append", {"log_flags": "no log"}, "no log"),
+    ("append", {"log_mode": "666"}, "mode 666"),
     ("injection", {"log_events": ("starting", FORGED)}, "a forged line"),
     ("injection", {"control_bytes": ("1b",)}, "1b"),
     ("injection", {"job_logged": False}, "not in it"),
+    ("level", {"at_level_start": ("starting", "ready")}, "starting"),
     ("level", {"at_level_error": ("reload",)}, "reload"),
     ("level", {"at_level_debug": ()}, "none"),
     ("rotate", {"in_new_log": ()}, "in the new file: none"),
     ("rotate", {"in_old_log": ("starting", "ready")}, ""),
-    ("lost", {"lines_lost": "not told"}, "not told"),
-    ("lost", {"in_log_again": ("reload",)}, ""),
+    ("lost", {"lines_lost": ("1 warning",)}, "gone: 1 warning"),
+    ("lost", {"lines_lost": (f"{UNHEARD} error",)}, "gone: 2 error"),
+    ("lost", {"lines_without_room": ("1 warning",)}, "full: 1 warning"),
+    ("lost", {"in_log_again": ("reload", "reload")}, "gone: reload"),
+    ("lost", {"in_log_again": ("log_lost", "reload", "log_lost", "reload")}, "gone: log_lost"),
+    ("lost", {"in_full_log": ("reload", "reload")}, "full: reload"),
+    ("foreground", {"printed_events": ()}, "none"),
 ]
 
 ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "fallback", "refused-forms", "race"}
@@ -298,6 +332,8 @@ def test_partly_known(name: str, unknown: dict[str, object]) -> None:
         ("directory", {"directory": "/srv", "directory_chosen": None}),
         ("directory", {"directory": "/srv", "directory_chosen": "/srv", "directory_kept": True}),
         ("ready", {"starter_seconds": 3.0}),
+        ("lines", {"extra_writes": None}),
+        ("stop-children", {}),
     ],
 )
 def test_another_way_is_as_good(name: str, otherwise: dict[str, object]) -> None:

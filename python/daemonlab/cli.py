@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
-from daemonlab import course, report, skeleton, subjects
+from daemonlab import course, policy, report, skeleton, subjects
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.house import LABS, PORT, C
@@ -24,6 +24,7 @@ from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
 from daemonlab.refusal import refused
 from daemonlab.scenarios import of_any
+from daemonlab.schedule import data, print_schedule
 from daemonlab.show import print_any, print_snapshot
 from daemonlab.text import printable
 
@@ -58,11 +59,29 @@ def main() -> None:
             signal.signal(number, leave)
 
 
+def _policy() -> policy.Policy:
+    """What the instructor's course.toml says."""
+    try:
+        return policy.load(course.labs())
+    except policy.PolicyError as error:
+        raise _Usage(str(error)) from error
+
+
+def _labs() -> tuple[course.Lab, ...]:
+    """The labs that belong to this course."""
+    chosen = _policy().labs
+    return tuple(lab for lab in course.labs() if lab.number in chosen)
+
+
 def _lab(number: int) -> course.Lab:
     try:
-        return course.lab(number)
+        this = course.lab(number)
     except course.CourseError as error:
         raise _Usage(str(error)) from error
+    if number not in (chosen := _policy().labs):
+        shown = ", ".join(map(str, chosen))
+        raise _Usage(f"lab {number} is not part of this course: course.toml names labs {shown}")
+    return this
 
 
 def _reference() -> tuple[subjects.Subject, ...]:
@@ -76,7 +95,7 @@ def _reference() -> tuple[subjects.Subject, ...]:
 def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[str]]:
     """The student's subjects, and what kept others from being built."""
     built, broken = [], []
-    for suffix in ("c", "py"):
+    for suffix in (subjects.SUFFIXES[language] for language in _policy().to_do):
         begun = [lab for lab in labs if lab.skeleton(suffix) in subjects.started(lab)]
         if begun:
             try:
@@ -115,7 +134,7 @@ def _finish(
         data = {"results": [report.result_data(result) for result in results], "broken": broken}
         click.echo(report.as_json(data))
     else:
-        report.print_results(console, results)
+        report.print_results(console, results, _policy().shows)
         for text in broken:
             console.print()
             lines = map(printable, text.splitlines())
@@ -139,7 +158,7 @@ def lab(number: int, as_json: bool) -> None:
     results = _judged(this, [*_reference(), *mine])
     _finish(console, results, broken, as_json)
     if not as_json and not mine:
-        report.print_begin(console, this)
+        report.print_begin(console, this, _policy().to_do)
 
 
 def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:
@@ -161,7 +180,7 @@ def mine(as_json: bool) -> None:
     Modules that you have not begun with are the reference's.
     """
     console = _console()
-    labs = course.labs()
+    labs = _labs()
     built, broken = _mine(labs)
     if not built and not broken:
         console.print("You have not begun with any lab yet: [bold]make lab-1[/] says how.")
@@ -174,7 +193,7 @@ def mine(as_json: bool) -> None:
     for this in labs:
         of_this = [result for result in results if result.lab is this]
         if of_this:
-            report.print_results(console, of_this)
+            report.print_results(console, of_this, _policy().shows)
             console.print()
     for result in results:
         if result.hangs and result.lab is not labs[-1]:
@@ -263,6 +282,20 @@ def skeletons(check: bool, force: bool) -> None:
             click.echo(report.relative(path))
     except skeleton.SkeletonError as error:
         raise _Failed(str(error)) from error
+
+
+@main.command()
+@click.option("--plain", is_flag=True, help="One line a lab and no table, for screen readers.")
+@click.option("--json", "as_json", is_flag=True, help="Print the schedule and its rules, as JSON.")
+def schedule(plain: bool, as_json: bool) -> None:
+    """Show which lab opens when, when it is due, and what it counts.
+
+    An instructor writes that into course.toml; without it, all labs are open at any time.
+    """
+    if as_json:
+        click.echo(report.as_json(data(_policy(), course.labs())))
+    else:
+        print_schedule(_console(), _policy(), course.labs(), plain)
 
 
 if __name__ == "__main__":

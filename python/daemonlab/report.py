@@ -5,7 +5,7 @@ Made to be read at 80 columns. Colour only adds: each verdict is a word or a sig
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,21 +14,31 @@ from rich.table import Table
 from rich.text import Text
 
 from daemonlab.checks import show
-from daemonlab.course import Lab
+from daemonlab.course import LANGUAGES, Lab
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
+from daemonlab.subjects import SUFFIXES
 from daemonlab.text import printable
 
 _MOST_LINES = 12
 """Lines of a program's own output that are shown; the rest is counted."""
 _MOST_COLUMNS = 400
 """Characters of such a line that are shown."""
+Shows = Callable[[str], bool]
+"""Whether a failure shows that part: "observed", "expected", "why", "next"; see policy.py."""
 _SIGNS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "dim")}
 
 
-def _cell(outcome: Outcome) -> Text:
+def everything(part: str) -> bool:
+    """What is shown where no instructor has decided."""
+    return True
+
+
+def _cell(outcome: Outcome, shows: Shows) -> Text:
     sign, style = _SIGNS[outcome.passed]
     observed = "not reached" if outcome.passed is None else printable(outcome.verdict.observed)
+    if outcome.passed is False and not shows("observed"):
+        observed = "failed"
     return Text.assemble((f"{sign} ", style), observed, no_wrap=False, overflow="fold")
 
 
@@ -36,7 +46,7 @@ def _title(result: Result) -> str:
     return result.subject.title
 
 
-def table(results: Sequence[Result]) -> Table:
+def table(results: Sequence[Result], shows: Shows = everything) -> Table:
     """One row a check, one column a subject."""
     lab = results[0].lab
     grid = Table(
@@ -50,7 +60,7 @@ def table(results: Sequence[Result]) -> Table:
     for result in results:
         grid.add_column(_title(result), ratio=4, overflow="fold")
     for row in zip(*(result.outcomes for result in results), strict=True):
-        grid.add_row(row[0].check.title, *map(_cell, row))
+        grid.add_row(row[0].check.title, *(_cell(outcome, shows) for outcome in row))
     grid.add_section()
     grid.add_row("points", *(f"{result.points} of {lab.points}" for result in results))
     return grid
@@ -77,19 +87,24 @@ def _chapter(section: str) -> str:
     )
 
 
-def explain(result: Result, outcome: Outcome) -> Table:
-    """What was observed, what was expected, why it matters, where to read on."""
+def explain(result: Result, outcome: Outcome, shows: Shows = everything) -> Table:
+    """What was observed, what was expected, why it matters, where to read on; of these what is to
+    be shown."""
     check, verdict = outcome.check, outcome.verdict
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row("observed", Text(printable(verdict.observed), style="bold red"))
-    if verdict.evidence and verdict.evidence != verdict.observed:
-        grid.add_row("", Text(shown_output(verdict.evidence)))
-    grid.add_row("expected", verdict.expected)
-    grid.add_row("why", check.why)
-    grid.add_row("read", f"{check.man}\n{_chapter(check.section)}")
-    if result.subject.files:
+    if shows("observed"):
+        grid.add_row("observed", Text(printable(verdict.observed), style="bold red"))
+        if verdict.evidence and verdict.evidence != verdict.observed:
+            grid.add_row("", Text(shown_output(verdict.evidence)))
+    if shows("expected"):
+        grid.add_row("expected", verdict.expected)
+    if shows("why"):
+        grid.add_row("why", check.why)
+    if shows("next"):
+        grid.add_row("read", f"{check.man}\n{_chapter(check.section)}")
+    if result.subject.files and shows("next"):
         files = ", ".join(str(file.relative_to(ROOT)) for file in result.subject.files)
         grid.add_row("mend", files)
     said = show(result.facts[outcome.scenario]["output"].value)
@@ -98,10 +113,10 @@ def explain(result: Result, outcome: Outcome) -> Table:
     return grid
 
 
-def print_results(console: Console, results: Sequence[Result]) -> None:
+def print_results(console: Console, results: Sequence[Result], shows: Shows = everything) -> None:
     """The table, then the first failing check of each subject; nothing of no results."""
     if results:
-        console.print(table(results))
+        console.print(table(results, shows))
     for result in results:
         failing = [outcome for outcome in result.outcomes if outcome.passed is False]
         if failing:
@@ -111,7 +126,7 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
                 f"[bold red]✗[/] [bold]{_title(result)}: {first.check.title}[/], "
                 f'in the environment "{first.scenario}"'
             )
-            console.print(Padding(explain(result, first), (0, 0, 0, 2)))
+            console.print(Padding(explain(result, first, shows), (0, 0, 0, 2)))
             if len(failing) > 1:
                 console.print(f"  {len(failing) - 1} more after that; begin with this one.")
         if result.subject.warnings:
@@ -119,11 +134,11 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
             console.print(Padding(Text(shown_output(result.subject.warnings)), (0, 0, 0, 2)))
 
 
-def print_begin(console: Console, lab: Lab) -> None:
-    """Say how to begin with a lab that was not started."""
-    c, python = (lab.skeleton(suffix).relative_to(ROOT) for suffix in ("c", "py"))
+def print_begin(console: Console, lab: Lab, languages: Sequence[str] = LANGUAGES) -> None:
+    """Say how to begin with a lab that was not started, in one of these languages."""
+    files = " or ".join(relative(lab.skeleton(SUFFIXES[language])) for language in languages)
     console.print(
-        f"\n[bold]Your turn.[/] Open {c} or {python},\n"
+        f"\n[bold]Your turn.[/] Open {files},\n"
         f"write the functions marked TODO, and run [bold]make lab-{lab.number}[/] again: a third "
         f"column will be yours.\nThe chapter is {_chapter(f'{lab.folder.name}.md#your-turn')}."
     )

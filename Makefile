@@ -16,7 +16,7 @@ WORKERS ?= 2
 pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
 python   = $(wildcard setup.py python tests docs/hooks)
 c        = $(wildcard c/src/*.[ch])
-scripts  = .ci/run tools/python tools/system tools/venv tools/hooks/pre-commit
+scripts  = .ci/run tools/doctor tools/python tools/system tools/venv tools/hooks/pre-commit
 export NO_MKDOCS_2_WARNING = 1
 
 # Labs go by number: labs/01-detach is lab 1.
@@ -25,7 +25,7 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs mine observe schedule skeletons test check docs serve
+talking := labs mine observe doctor schedule skeletons test check docs serve
 goals   :=
 $(foreach goal,$(filter lab-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
@@ -40,7 +40,7 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) labs mine observe
+.PHONY: $(labs:%=lab-%) labs mine observe doctor
 
 ## lab-N: run lab N: the C daemon, the Python port and yours, side by side
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
@@ -62,6 +62,10 @@ mine: c .venv/run.stamp
 observe: .venv/run.stamp
 	@$(if $(PID),,echo 'say which process: make observe PID=1234' >&2; exit 2)
 	@$(bin)/daemonlab observe $(PID) $(ARGS)
+
+## doctor: what this machine lacks for which lab, and how to bring it
+doctor:
+	@tools/doctor $(ARGS)
 
 ## c: build the C daemon, build/c/labd
 .PHONY: c

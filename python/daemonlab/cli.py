@@ -13,10 +13,10 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
-from daemonlab import course, policy, report, skeleton, subjects
+from daemonlab import course, doctor, policy, report, skeleton, subjects
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
-from daemonlab.house import LABS, PORT, C
+from daemonlab.house import LABS, PORT, ROOT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
 from daemonlab.observe import ProcessGone, snapshot
@@ -282,6 +282,18 @@ def skeletons(check: bool, force: bool) -> None:
             click.echo(report.relative(path))
     except skeleton.SkeletonError as error:
         raise _Failed(str(error)) from error
+
+
+@main.command("doctor")
+@click.option("--plain", is_flag=True, help="One line each and no signs, for screen readers.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything found, as JSON.")
+def examine(plain: bool, as_json: bool) -> None:
+    """Say what this machine lacks for which lab, and how to bring it.
+
+    Nothing is installed or changed. Where this command does not run yet, tools/doctor does.
+    Exits with 0 when every lab that is here can run.
+    """
+    sys.exit(doctor.report(ROOT, as_json, plain))
 
 
 @main.command()

@@ -8,13 +8,13 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import click
 from rich.console import Console
 
-from daemonlab import course, loop, report, skeleton, subjects
+from daemonlab import course, hints, loop, report, skeleton, standing, subjects, workfile
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.explain import relative
@@ -25,7 +25,7 @@ from daemonlab.loop import MEND, Broken, Regression
 from daemonlab.observe import ProcessGone, snapshot
 from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
-from daemonlab.progress import Progress, ProgressError
+from daemonlab.progress import Progress, ProgressError, recorded
 from daemonlab.refusal import refused
 from daemonlab.scenarios import of_any
 from daemonlab.show import print_any, print_snapshot
@@ -259,6 +259,101 @@ def mine(as_json: bool, plain: bool) -> None:
     if as_json:
         click.echo(report.as_json(report.data(results, broken)))
     sys.exit(0 if not broken and all(result.passed for result in results) else 1)
+
+
+_LANGUAGE = click.option(
+    "--language", type=click.Choice(list(loop.SUFFIXES)), help="Which of your two modules."
+)
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.option("--check", help="Help with this check, not with the first that failed.")
+@_LANGUAGE
+@click.option("--again", is_flag=True, help="Show what was shown already; counts nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the hint as JSON.")
+@_PLAIN
+def hint(
+    number: int, check: str | None, language: str | None, again: bool, as_json: bool, plain: bool
+) -> None:
+    """Show the next hint for the first check that failed in your last run of lab NUMBER.
+
+    There are three for each check: a question, a pointer, a recipe. What was shown is counted in
+    progress.toml. The language is that of your last run.
+    """
+    this = _lab(number)
+    try:
+        with recorded() if not again else nullcontext(Progress.load()) as progress:
+            language = hints.language_of(this, progress, language, check)
+            shown = hints.next_hint(this, progress, language, check, again)
+    except hints.HintError as error:
+        raise _Usage(str(error)) from error
+    except (ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    if as_json:
+        click.echo(report.as_json(hints.data(shown)))
+        return
+    for line in hints.lines(shown, plain):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@_PLAIN
+def progress(as_json: bool, plain: bool) -> None:
+    """Show how far you are: every lab of the course, both languages, points, runs, hints, times.
+
+    All of it is in progress.toml, a plain file that you may read, commit and carry along.
+    """
+    try:
+        labs, known = course.labs(), Progress.load()
+    except (ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    if as_json:
+        click.echo(report.as_json(standing.data(labs, known)))
+    elif plain:
+        for line in standing.plain(labs, known):
+            click.echo(line)
+    else:
+        standing.show(_console(), labs, known)
+
+
+@main.command()
+@click.argument("number", type=int)
+@_LANGUAGE
+def reset(number: int, language: str | None) -> None:
+    """Bring the skeleton of lab NUMBER back, and keep your file aside as NAME.c.1, .2 and so on.
+
+    Nothing is overwritten. Without --language it is the one that you have begun with.
+    """
+    this = _lab(number)
+    changed = [one for one in loop.SUFFIXES if loop.changed(this, one)]
+    if language is None and len(changed) > 1:
+        raise _Usage(
+            "neither of your two files is the skeleton: say --language c, or --language python"
+        )
+    for one in [language] if language else changed or loop.SUFFIXES:
+        try:
+            click.echo(workfile.reset(this, one))
+        except workfile.WorkfileError as error:
+            raise _Failed(str(error)) from error
+
+
+@main.command()
+@click.argument("number", type=int)
+def start(number: int) -> None:
+    """Begin at lab NUMBER, with all earlier ones solved: say what to read, open and write.
+
+    Your module always runs in a daemon whose other modules are the reference's, so nothing of
+    yours has to be there for the earlier labs. A skeleton that is missing is put in its place;
+    nothing else is changed.
+    """
+    this = _lab(number)
+    try:
+        for line in workfile.start(this):
+            click.echo(line)
+    except workfile.WorkfileError as error:
+        raise _Failed(str(error)) from error
 
 
 @main.command()

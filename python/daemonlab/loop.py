@@ -68,6 +68,11 @@ def begun(lab: Lab, language: str) -> bool:
     return lab.skeleton(SUFFIXES[language]) in subjects.started(lab)
 
 
+def changed(lab: Lab, language: str) -> bool:
+    """Whether its file is not the skeleton, or is not there."""
+    return begun(lab, language) or not lab.skeleton(SUFFIXES[language]).exists()
+
+
 def mine(those: Sequence[Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
     """The student's daemon in each language, of those of the labs that were begun in it."""
     built, broken = [], []

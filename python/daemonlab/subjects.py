@@ -19,8 +19,6 @@ from daemonlab import skeleton
 from daemonlab.course import Lab
 from daemonlab.house import BUILD, LABS, ROOT, C
 
-SUFFIXES = {"c": "c", "python": "py"}
-"""How the names of source files end, by language."""
 _BUILD_TIME = 60
 """Seconds that a compiler is given."""
 _MOST_OUTPUT = 20_000

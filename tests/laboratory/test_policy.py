@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from daemonlab import course, policy, report, schedule
@@ -157,16 +158,18 @@ def shown(which: str) -> str:
         Outcome(check, verdict if n == 0 else Verdict(True, "fine", "", ""), check.scenarios[0])
         for n, check in enumerate(lab.checks)
     )
-    facts = {outcomes[0].scenario: {"output": type("Fact", (), {"value": "none"})()}}
+    facts = {outcomes[0].scenario: {"output": SimpleNamespace(value="none")}}
+    record = SimpleNamespace(output="", trouble="", starter_seconds=1.0, not_executed="")
+    records = {outcomes[0].scenario: record}
     subject = Subject("mine-c", "yours (C)", ("x",), files=(lab.skeleton("c"),))
-    result = Result(subject, lab, outcomes, {}, facts)  # type: ignore[arg-type]
+    result = Result(subject, lab, outcomes, records, facts)  # type: ignore[arg-type]
     stream = io.StringIO()
     decided = Policy((1,), {}, failures=which)
     report.print_results(Console(file=stream, width=80), [result], decided.shows)
     return stream.getvalue()
 
 
-PARTS = ("observed this", "evidence here", "expected that", LABS[0].checks[0].why[:30], "mend")
+PARTS = ("observed this", "evidence here", "expected that", LABS[0].checks[0].why[:30], "make hint")
 
 
 @pytest.mark.parametrize(("which", "parts"), [("full", 5), ("observed", 2), ("title", 0)])

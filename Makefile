@@ -25,7 +25,7 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs mine observe doctor schedule skeletons test check docs serve
+talking := labs mine observe doctor check-course schedule skeletons test check docs serve
 goals   :=
 $(foreach goal,$(filter lab-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
@@ -111,7 +111,7 @@ lint-tools:
 
 ##@ teach
 
-.PHONY: docs serve skeletons schedule
+.PHONY: docs serve skeletons schedule check-course
 
 ## docs: build the book into site/
 docs: c .venv/dev.stamp
@@ -120,6 +120,10 @@ docs: c .venv/dev.stamp
 ## serve: read the book in a browser while it is being written
 serve: c .venv/dev.stamp
 	@$(bin)/mkdocs serve
+
+## check-course: prove the course: every lab, check, hint and mutant; 20 runs under load
+check-course: c .venv/run.stamp
+	@$(bin)/daemonlab check-course $(ARGS)
 
 ## schedule: which lab opens and is due when, and what it counts (course.toml)
 schedule: .venv/run.stamp

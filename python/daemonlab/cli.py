@@ -16,6 +16,8 @@ from rich.console import Console
 
 from daemonlab import (
     course,
+    coursecheck,
+    courseruns,
     doctor,
     hints,
     loop,
@@ -469,6 +471,58 @@ def skeletons(check: bool, force: bool) -> None:
             click.echo(relative(path))
     except skeleton.SkeletonError as error:
         raise _Failed(str(error)) from error
+
+
+_PROOFS = (*coursecheck.WHOLE, *coursecheck.READ, *courseruns.RUNS)
+
+
+def _numbers(context: click.Context, option: click.Parameter, value: str) -> list[course.Lab]:
+    """The labs that "1,3-5" names; all for nothing."""
+    try:
+        there = {lab.number: lab for lab in course.labs()}
+        return [there[number] for number in coursecheck.numbers(value, there)]
+    except (course.CourseError, ValueError) as error:
+        raise _Failed(str(error)) from error
+
+
+@main.command()
+@click.option("--labs", callback=_numbers, default="", help="Only these, such as 1,3-5.")
+@click.option(
+    "--times",
+    type=click.IntRange(0, 1000),
+    default=20,
+    show_default=True,
+    help="How many times each lab is run while the machine is kept busy.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(_PROOFS),
+    multiple=True,
+    help="Only this proof; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every proof, as JSON.")
+@_PLAIN
+def check_course(
+    labs: list[course.Lab], times: int, only: Sequence[str], as_json: bool, plain: bool
+) -> None:
+    """Prove the course: that each lab can be done, and that each of its checks says what it should.
+
+    The reference passes, the untouched skeleton fails as it is meant to, every mutant is killed by
+    the check meant for it, every check has hints, pages and sections, no file is stray or stale,
+    and no run of a lab fails while the machine is busy. Exits with 1 when one of these does not
+    hold.
+    """
+    found = []
+    with _in_words():
+        for proof in courseruns.proofs(labs, times, only or _PROOFS):
+            found.append(proof)
+            for line in [] if as_json else coursecheck.lines(proof, plain):
+                click.echo(line)
+    if as_json:
+        click.echo(report.as_json(coursecheck.data(found)))
+    else:
+        click.echo(coursecheck.summary(found))
+    sys.exit(0 if all(proof.holds for proof in found) else 1)
 
 
 @main.command("doctor")

@@ -7,7 +7,7 @@ of the course call the same functions.
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,24 +202,24 @@ def stray_problems(labs: Sequence[Lab], folder: Path = LABS) -> list[Problem]:
     return found
 
 
+def _begun(lab: Lab) -> Iterator[Problem]:
+    for path in (lab.skeleton(suffix) for suffix in ("c", "py")):
+        if not path.exists():
+            yield Problem(relative(path), "it is not there", f"make reset-{lab.number}")
+        elif not skeleton.pristine(LABS, path):
+            yield Problem(relative(path), "it is not the skeleton", f"make reset-{lab.number}")
+
+
 def generated_problems(labs: Sequence[Lab]) -> list[Problem]:
     """Skeletons and their hashes are those of the reference, and nobody has begun with one."""
     try:
-        found = [
-            Problem(f"labs/{line.partition(': ')[0]}", line.partition(": ")[2], "make skeletons")
-            for line in skeleton.stale(LABS, C / "src", PORT)
-        ]
-        for lab in labs:
-            for suffix in ("c", "py"):
-                path = lab.skeleton(suffix)
-                if not path.exists():
-                    found.append(Problem(relative(path), "it is not there", "make skeletons"))
-                elif not skeleton.pristine(LABS, path):
-                    remedy = f"make reset-{lab.number}"
-                    found.append(Problem(relative(path), "it is not the skeleton", remedy))
+        stale = skeleton.stale(LABS, C / "src", PORT)
+        if stale:  # what lies in labs/ can be compared with nothing yet
+            told = (line.partition(": ") for line in stale)
+            return [Problem(f"labs/{file}", text, "make skeletons") for file, _, text in told]
+        return [problem for lab in labs for problem in _begun(lab)]
     except (skeleton.SkeletonError, OSError) as error:
         return [Problem("labs/", str(error), "mend that first")]
-    return found
 
 
 def unproved_problems(lab: Lab, planted: Sequence[Mutant]) -> list[Problem]:
@@ -266,10 +266,10 @@ def proofs_by_reading(
     looked_up = "every page of the manual exists"
     if not manual_is_here():
         looked_up = "names pages of the manual (which is not installed: not looked up)"
-    found = {
+    found: dict[str, tuple[str, Callable[[], list[Problem]]]] = {
         "words": (f"{count} checks say what, why and where", lambda: word_problems(lab)),
         "hints": (
-            f"{count} checks have three hints in C and in Python",
+            f"{count} checks have hints in C and in Python",
             lambda: hint_problems(lab),
         ),
         "sections": ("every section named is in the book", lambda: section_problems(lab, there)),

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+import textwrap
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -95,6 +96,10 @@ def functions(lab: Lab) -> list[tuple[str, str]]:
     return [(name, what) for name, what in found if name.startswith(f"{lab.module}_")]
 
 
+def _folded(text: str) -> list[str]:
+    return textwrap.wrap(text, 78, initial_indent="   ", subsequent_indent="      ")
+
+
 def start(lab: Lab) -> list[str]:
     """Put a missing skeleton in its place; the first steps, in lines. Raises WorkfileError."""
     done = [reset(lab, one) for one in SUFFIXES if not os.path.lexists(lab.skeleton(SUFFIXES[one]))]
@@ -111,6 +116,6 @@ def start(lab: Lab) -> list[str]:
         f"2. Open {c} or {python}: choose one language.",
         f"3. The contract is {relative(C / 'src' / f'{lab.module}.h')}; in Python it is the text",
         "   below each function's first line. Write, in this order:",
-        *(f"   {name}: {what}" for name, what in functions(lab)),
+        *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}")),
         f"4. make lab-{number}, after each function; make hint-{number} when you are stuck.",
     ]

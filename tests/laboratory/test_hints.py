@@ -19,6 +19,8 @@ CHECKS = [
     for check in lab.checks
 ]
 LAB = course.lab(1)
+_REPORT = r"#\d+|CVE-\d{4}-\d+|ticket \d+|[0-9a-f]{7,}\)|\d\.\d|daemonize|libdaemon"
+"""A report by its number, a commit, or a program with its version, or one that was looked at."""
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_story_is_told(lab: Lab, check: CheckInfo) -> None:
         return
     assert check.story.endswith(".") and len(check.story) < 200
     assert check.story != check.why
-    named = re.search(r"\w#\d+|CVE-\d{4}-\d+|ticket \d+| [0-9a-f]{8,}\)|\d\.\d|daemonize|libdaemon", check.story)
+    named = re.search(_REPORT, check.story)
     assert named, "no report, no version"
 
 
@@ -62,7 +64,8 @@ def test_the_first_step_is_not_a_hint(lab: Lab) -> None:
     for check in lab.checks:
         for hint in course.hints(lab)[check.id].values():
             told = f"{hint.pointer} {hint.recipe}"
-            assert check.function in told or "starter's part" in told, check.id
+            elsewhere = "starter's part" in told or "Nothing to be written" in told
+            assert check.function in told or elsewhere, check.id
 
 
 # --- one at a time
@@ -152,9 +155,9 @@ def test_hint_after_a_run(language: str, house: Copy) -> None:
     path = house.skeleton(1, language)
     path.write_text(path.read_text() + "\n")
     source = house.fill_in(1, language).read_text()
-    umask = {"c": "    umask(mask);\n", "python": "    os.umask(mask)\n"}[language]
+    umask = {"c": "umask(mask);", "python": "os.umask(mask)"}[language]
     assert source.count(umask) == 1
-    path.write_text(source.replace(umask, ""))
+    path.write_text(source.replace(umask, {"c": "", "python": "pass"}[language]))
     assert house.daemonlab("lab", "1").code == 1
     run = house.daemonlab("hint", "1", "--json")
     told = json.loads(run.output)

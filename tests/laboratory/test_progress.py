@@ -175,9 +175,9 @@ def test_written_whole_or_not_at_all(path: Path, monkeypatch: pytest.MonkeyPatch
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(progress.os, "fsync", full)
-    with pytest.raises(ProgressError, match=r"progress\.toml cannot be written: No space left"):
-        with recorded(path) as found:
-            green(found.entry(2, "c"))
+    says = r"progress\.toml cannot be written: No space left"
+    with pytest.raises(ProgressError, match=says), recorded(path) as found:
+        green(found.entry(2, "c"))
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
 
@@ -268,5 +268,7 @@ def test_what_a_row_says(path: Path) -> None:
 )
 def test_how_long_it_took(took: timedelta, says: str) -> None:
     """From the first run to the first that was green, also when the clock was put back."""
-    entry = Entry(first_run=WHEN, first_green=(WHEN + took).astimezone(timezone(timedelta(hours=5))))
+    entry = Entry(
+        first_run=WHEN, first_green=(WHEN + took).astimezone(timezone(timedelta(hours=5)))
+    )
     assert standing._took(entry) == says

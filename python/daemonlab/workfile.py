@@ -96,8 +96,8 @@ def functions(lab: Lab) -> list[tuple[str, str]]:
     return [(name, what) for name, what in found if name.startswith(f"{lab.module}_")]
 
 
-def _folded(text: str) -> list[str]:
-    return textwrap.wrap(text, 78, initial_indent="   ", subsequent_indent="      ")
+def _folded(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, 78, initial_indent=indent, subsequent_indent=indent * 2)
 
 
 def start(lab: Lab) -> list[str]:
@@ -106,16 +106,18 @@ def start(lab: Lab) -> list[str]:
     c, python = (relative(lab.skeleton(suffix)) for suffix in SUFFIXES.values())
     number = lab.number
     before = {1: "", 2: "Lab 1 is"}.get(number, f"Labs 1 to {number - 1} are")
-    given = [f"{before} the reference's in this lab: nothing of yours has to be there.", ""]
+    given = f"{before} the reference's in this lab: nothing of yours has to be there."
     return [
         *done,
-        f"Lab {number}, {lab.module}: {lab.title}. {lab.points} points.",
+        *_folded(f"Lab {number}, {lab.module}: {lab.title}. {lab.points} points."),
         "",
-        *(given if before else []),
+        *([*_folded(given), ""] if before else []),
         f"1. Read {chapter(f'{lab.folder.name}.md#your-turn').split(' (')[0]}.",
-        f"2. Open {c} or {python}: choose one language.",
+        "2. Choose one language, and open the file:",
+        f"   {c}",
+        f"   {python}",
         f"3. The contract is {relative(C / 'src' / f'{lab.module}.h')}; in Python it is the text",
         "   below each function's first line. Write, in this order:",
-        *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}")),
+        *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}", "   ")),
         f"4. make lab-{number}, after each function; make hint-{number} when you are stuck.",
     ]

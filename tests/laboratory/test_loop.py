@@ -66,7 +66,8 @@ def test_what_it_printed_is_kept(language: str, house: Copy) -> None:
     """Of a long output some lines are shown; all of it, the log and the settings are in a folder,
     which is gone when nothing fails any more."""
     noise = {
-        "c": '    for (int i = 0; isatty(1) && i < 40; i++)\n        dprintf(1, "line %d\\n", i);\n',
+        "c": "    for (int i = 0; isatty(1) && i < 40; i++)\n"
+        '        dprintf(1, "line %d\\n", i);\n',
         "python": "for i in range(40 if os.isatty(1) else 0):\n    os.write(1, b'line %d\\n' % i)",
     }
     path = house.hostile(1, language, "detach_settle", noise[language])

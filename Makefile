@@ -25,9 +25,9 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs mine observe doctor check-course schedule skeletons test check docs serve
+talking := labs mine progress observe doctor check-course schedule skeletons test check docs serve
 goals   :=
-$(foreach goal,$(filter lab-% $(talking),$(MAKECMDGOALS)),\
+$(foreach goal,$(filter lab-% hint-% reset-% start-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
         $(if $(goals),$(eval $(goal): | $(lastword $(goals))))\
         $(eval goals += $(goal))))
@@ -40,14 +40,24 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) labs mine observe doctor
+.PHONY: $(labs:%=lab-%) labs mine progress observe doctor
 
-## lab-N: run lab N: the C daemon, the Python port and yours, side by side
+## lab-N: run lab N: C, Python and yours; then what was green
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
 	@$(bin)/daemonlab lab $* $(ARGS)
 
 lab-%:
 	@echo 'lab $*: not there yet; labs here: $(labs); the course will have 1 to 13' >&2; exit 2
+
+## start-N: begin at lab N: all earlier ones are solved
+## hint-N: the next hint for what failed last in lab N
+## reset-N: bring its skeleton back, keep your file aside
+start-% hint-% reset-%: .venv/run.stamp
+	@$(bin)/daemonlab $(firstword $(subst -, ,$@)) $* $(ARGS)
+
+## progress: how far you are: points, hints, times
+progress: .venv/run.stamp
+	@$(bin)/daemonlab progress $(ARGS)
 
 ## labs: run every lab that is here
 labs: c .venv/run.stamp

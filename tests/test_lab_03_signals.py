@@ -13,7 +13,7 @@ everywhere = pytest.mark.parametrize("scenario", EVERYWHERE)
 @pytest.mark.parametrize(
     ("fact", "value"),
     [
-        ("ignored", ("PIPE", "TSTP", "TTIN", "TTOU")),
+        ("ignored", ("PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")),
         ("blocked", ("HUP", "INT", "USR1", "TERM", "CHLD")),
         ("caught", ()),
         ("signalfd", ("HUP", "INT", "USR1", "TERM", "CHLD")),

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { CLOSE_TIME = 1000 }; /* milliseconds */
+
 int children_open(
     struct children *children, int size, int timeout, int grace, struct failure *why) {
     *children =
@@ -32,8 +34,9 @@ int children_open(
     return 0;
 }
 
-/* To the child and its whole group. It may have left that; while its status is not taken, its
- * number is its own, and also that of no other group. */
+/* To the child's whole group. Where there is none, because the child has left it and was the
+ * last, to the child. While its status is not taken, its number is its own, and no other
+ * group's. SIGKILL also to one that has left the others behind. */
 static void send(pid_t pid, int number) {
     if (kill(-pid, number) < 0 || number == SIGKILL)
         kill(pid, number);
@@ -47,7 +50,7 @@ static struct child *row_of(struct children *children, pid_t pid) {
 }
 
 /* Sets the timer for the deadline that comes first; a time of zero would stop it. */
-static int set_timer(const struct children *children, struct failure *why) {
+static void set_timer(const struct children *children) {
     long long first = 0;
 
     for (int i = 0; i < children->size; i++) {
@@ -57,9 +60,8 @@ static int set_timer(const struct children *children, struct failure *why) {
     }
     struct itimerspec when = {
         .it_value = {.tv_sec = first / 1000, .tv_nsec = first % 1000 * 1000000}};
-    if (timerfd_settime(children->timer, TFD_TIMER_ABSTIME, &when, NULL) < 0)
-        return failure(why, errno, "timerfd_settime()");
-    return 0;
+    /* All its errors are mistakes in the call: timerfd_settime(2). */
+    timerfd_settime(children->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 /* What the child is to be, as posix_spawn(3) wants it said. Returns an errno. */
@@ -119,8 +121,8 @@ int children_spawn(
     if (children->timeout > 0)
         child->deadline = child->started + children->timeout;
     children->running++;
-    error = set_timer(children, why);
-    return error < 0 ? error : pid;
+    set_timer(children);
+    return pid;
 }
 
 /* Takes the status of one child that has ended, after what is left of its group was ended. */
@@ -144,20 +146,19 @@ static int reap(
 
 int children_reap(
     struct children *children, child_ended *ended, void *user, struct failure *why) {
-    for (;;) {
+    int error = 0;
+
+    while (error == 0) {
         siginfo_t how = {0};
 
-        if (waitid(P_ALL, 0, &how, WEXITED | WNOHANG | WNOWAIT) < 0) {
-            if (errno == ECHILD) /* no children at all */
-                return set_timer(children, why);
+        if (waitid(P_ALL, 0, &how, WEXITED | WNOHANG | WNOWAIT) < 0 && errno != ECHILD)
             return failure(why, errno, "waitid()");
-        }
-        if (how.si_pid == 0) /* none of them has ended: waitid(2) */
-            return set_timer(children, why);
-        int error = reap(children, how.si_pid, ended, user, why);
-        if (error < 0)
-            return error;
+        if (how.si_pid == 0) /* none has ended, or (ECHILD) there is none: waitid(2) */
+            break;
+        error = reap(children, how.si_pid, ended, user, why);
     }
+    set_timer(children);
+    return error;
 }
 
 static void send_due(struct child *child, int grace) {
@@ -186,25 +187,42 @@ int children_expire(
         send_due(child, children->grace);
         late(user, child);
     }
-    return set_timer(children, why);
+    set_timer(children);
+    return 0;
 }
 
-int children_end(struct children *children, struct failure *why) {
+void children_end(struct children *children) {
     for (int i = 0; i < children->size; i++)
         if (children->table[i].pid != 0 && children->table[i].sent == 0)
             children->table[i].deadline = now_milliseconds();
-    return set_timer(children, why);
+    set_timer(children);
 }
 
-void children_close(struct children *children) {
+/* Reaps until none of the table is left, for at most CLOSE_TIME: one in state D ends when its
+ * disk answers, and one that became another user cannot be killed. */
+static void await_ends(struct children *children, child_ended *ended, void *user) {
+    long long until = now_milliseconds() + CLOSE_TIME;
+    struct timespec look = {.tv_nsec = 10000000};
+    struct failure unheard;
+    sigset_t end;
+
+    sigemptyset(&end);
+    sigaddset(&end, SIGCHLD);
+    while (children_reap(children, ended, user, &unheard) == 0 && children->running > 0 &&
+           now_milliseconds() < until)
+        sigtimedwait(&end, NULL, &look);
+}
+
+void children_close(struct children *children, child_ended *ended, void *user) {
+    struct failure unheard;
+
     if (children->timer < 0)
         return;
+    children_reap(children, ended, user, &unheard); /* those that ended by themselves */
     for (int i = 0; i < children->size; i++)
         if (children->table[i].pid != 0)
             send(children->table[i].pid, SIGKILL);
-    for (int i = 0; i < children->size; i++)
-        if (children->table[i].pid != 0)
-            waitid(P_PID, (id_t)children->table[i].pid, &(siginfo_t){0}, WEXITED);
+    await_ends(children, ended, user);
     close(children->timer);
     free(children->table);
     *children = (struct children){.timer = -1};

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LONGEST_SECONDS = 86400, MOST_WORKERS = 10000, LARGEST_FILE = 65536 };
@@ -236,10 +237,17 @@ static int read_lines(
 static ssize_t read_whole(const char *path, char *text, size_t size, struct failure *why) {
     size_t length = 0;
     ssize_t n = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat status;
+    /* O_NONBLOCK: a FIFO would have us wait, at a reload the whole daemon. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     if (fd < 0)
         return failure(why, errno, "open(%s)", path);
+    if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) {
+        close(fd);
+        return failure_exit(
+            why, EXIT_CONFIGURATION, "%.200s: expected a file, not a pipe", path);
+    }
     while (length < size && (n = read(fd, text + length, size - length)) > 0)
         length += (size_t)n;
     int error = errno;

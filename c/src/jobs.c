@@ -2,6 +2,7 @@
 
 #include "clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,19 +34,31 @@ static void finish(struct jobs *jobs, const char *job, bool good) {
         log_failure(jobs, "spool_failed", job, why.text);
 }
 
-static void start(struct jobs *jobs, const char *job) {
+/* Whether it is no fault of the job: there may be room for it later. */
+static bool is_shortage(int error) {
+    return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
+           error == ETXTBSY;
+}
+
+/* Returns false when no other job could be started now, either. */
+static bool start(struct jobs *jobs, const char *job) {
     char path[PATH_MAX];
-    struct failure why;
+    struct failure why, unheard;
 
     spool_job(&jobs->spool, job, path);
     pid_t pid = children_spawn(jobs->children, job, path, &why);
-    if (pid < 0) {
-        log_failure(jobs, "job_failed", job, why.text);
-        finish(jobs, job, false);
-        return;
+    if (pid >= 0) {
+        log_event(jobs->log, "info", "job_started", "{s:o, s:i}", "job", log_text(job), "child",
+            (int)pid);
+        return true;
     }
-    log_event(jobs->log, "info", "job_started", "{s:o, s:i}", "job", log_text(job), "child",
-        (int)pid);
+    if (is_shortage(-pid) && spool_return(&jobs->spool, job, &unheard) == 0) {
+        log_failure(jobs, "job_delayed", job, why.text);
+        return false;
+    }
+    log_failure(jobs, "job_failed", job, why.text);
+    finish(jobs, job, false);
+    return true;
 }
 
 void jobs_take(struct jobs *jobs) {
@@ -56,8 +69,8 @@ void jobs_take(struct jobs *jobs) {
     if (jobs->next_look < 0 || jobs->next_look > now_milliseconds())
         return;
     while (jobs->children->running < jobs->children->size &&
-           (found = spool_claim(&jobs->spool, job, &why)) > 0)
-        start(jobs, job);
+           (found = spool_claim(&jobs->spool, job, &why)) > 0 && start(jobs, job))
+        continue;
     if (found < 0)
         log_failure(jobs, "spool_failed", "", why.text);
     jobs->next_look = jobs->poll_interval > 0 ? now_milliseconds() + jobs->poll_interval : -1;
@@ -76,7 +89,7 @@ static void ended(void *user, const struct child *child, const siginfo_t *how) {
     struct jobs *jobs = user;
     int pid = (int)child->pid;
     char text[16];
-    int milliseconds = (int)(now_milliseconds() - child->started);
+    json_int_t milliseconds = now_milliseconds() - child->started;
 
     if (child->name[0] == '\0') {
         log_event(jobs->log, "debug", "orphan_ended", "{s:i}", "child", pid);
@@ -85,11 +98,11 @@ static void ended(void *user, const struct child *child, const siginfo_t *how) {
     bool exited = how->si_code == CLD_EXITED;
     bool good = exited && how->si_status == 0;
     if (exited)
-        log_event(jobs->log, good ? "info" : "warning", "job_ended", "{s:o, s:i, s:i, s:i}",
+        log_event(jobs->log, good ? "info" : "warning", "job_ended", "{s:o, s:i, s:I, s:i}",
             "job", log_text(child->name), "child", pid, "milliseconds", milliseconds, "code",
             how->si_status);
     else
-        log_event(jobs->log, "warning", "job_ended", "{s:o, s:i, s:i, s:s}", "job",
+        log_event(jobs->log, "warning", "job_ended", "{s:o, s:i, s:I, s:s}", "job",
             log_text(child->name), "child", pid, "milliseconds", milliseconds, "signal",
             signal_name(how->si_status, text));
     finish(jobs, child->name, good);
@@ -110,6 +123,10 @@ static void late(void *user, const struct child *child) {
 
 int jobs_expire(struct jobs *jobs, struct failure *why) {
     return children_expire(jobs->children, late, jobs, why);
+}
+
+void jobs_end(struct jobs *jobs) {
+    children_close(jobs->children, ended, jobs);
 }
 
 void jobs_close(struct jobs *jobs) {

@@ -34,6 +34,9 @@ int jobs_reap(struct jobs *jobs, struct failure *why);
 /* jobs_expire - log which children were sent a signal: children_expire. */
 int jobs_expire(struct jobs *jobs, struct failure *why);
 
+/* jobs_end - end the children that still run, and put their jobs away: children_close. */
+void jobs_end(struct jobs *jobs);
+
 /* jobs_close - close the spool. */
 void jobs_close(struct jobs *jobs);
 

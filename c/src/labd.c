@@ -106,7 +106,7 @@ static int start_children(struct labd *labd, struct failure *why) {
 }
 
 static void stop_children(struct labd *labd) {
-    children_close(&labd->children);
+    jobs_end(&labd->jobs);
 }
 
 static int start_jobs(struct labd *labd, struct failure *why) {
@@ -119,24 +119,63 @@ static void stop_jobs(struct labd *labd) {
 
 /* --- waiting --- */
 
-/* Waits for a signal, or until a time (-1: for ever), and looks after the children meanwhile.
- * Before lab 3 there is nothing to wait for: a signal's default action ends us. */
-static int wait_for_signal(struct labd *labd, long long until, struct failure *why) {
+/* Of the configuration only the level of the log can change while we run. */
+static void reload(struct labd *labd) {
+    struct config config;
+    struct failure why;
+
+    if (config_load(&config, labd->options.config, &why) < 0) {
+        log_event(&labd->log, "error", "reload_failed", "{s:o}", "error", log_text(why.text));
+        return;
+    }
+    log_set_level(&labd->log, config.log_level);
+    log_event(&labd->log, "info", "reload", "{s:s, s:s}", "signal", "HUP", "log_level",
+        config.log_level);
+}
+
+static void reopen(struct labd *labd) {
+    struct failure why;
+
+    if (log_reopen(&labd->log, &why) < 0)
+        log_event(&labd->log, "error", "reopen_failed", "{s:o}", "error", log_text(why.text));
+    else
+        log_event(&labd->log, "info", "reopened", NULL);
+}
+
+/* Does what a signal asks for, whatever we are doing. */
+static int heed(struct labd *labd, int number, struct failure *why) {
+    if (number == SIGHUP) {
+        reload(labd);
+        jobs_look(&labd->jobs);
+    }
+    if (number == SIGUSR1)
+        reopen(labd);
+    if (number == SIGCHLD && labd->children.timer >= 0)
+        return jobs_reap(&labd->jobs, why);
+    return 0;
+}
+
+/* Waits until a time (-1: for ever) or a signal that asks us to stop, which it returns; 0 when
+ * it was something else. Before lab 3 there is nothing to wait for: a signal's default action
+ * ends us. */
+static int wait_for_stop(struct labd *labd, long long until, struct failure *why) {
     struct pollfd waiting[] = {{.fd = labd->signals, .events = POLLIN},
         {.fd = labd->children.timer, .events = POLLIN}};
     long long left = until < 0 ? -1 : until - now_milliseconds();
-    int error = 0;
 
     if (until >= 0 && left < 0)
         left = 0;
     if (poll(waiting, 2, (int)left) < 0 && errno != EINTR)
         return failure(why, errno, "poll()");
     int number = labd->signals < 0 ? 0 : signals_next(labd->signals, why);
-    if (number == SIGCHLD && labd->children.timer >= 0)
-        error = jobs_reap(&labd->jobs, why);
+    if (number < 0)
+        return number;
+    int error = heed(labd, number, why);
     if (error == 0 && waiting[1].revents != 0)
         error = jobs_expire(&labd->jobs, why);
-    return error < 0 ? error : number;
+    if (error < 0)
+        return error;
+    return number == SIGTERM || number == SIGINT ? number : 0;
 }
 
 /* --- the work --- */
@@ -148,10 +187,10 @@ static int start_work(struct labd *labd, struct failure *why) {
 
     log_event(&labd->log, "info", "starting", NULL);
     while (now_milliseconds() < until) {
-        int number = wait_for_signal(labd, until, why);
+        int number = wait_for_stop(labd, until, why);
         if (number < 0)
             return number;
-        if (number == SIGTERM || number == SIGINT)
+        if (number > 0)
             return failure_exit(
                 why, EXIT_FAILED, "stopped by SIG%s while starting", sigabbrev_np(number));
     }
@@ -185,8 +224,8 @@ static const struct step {
     {"log_open", 0, true, start_log, stop_log},
     {"signals_open", 3, true, start_signals, stop_signals},
     {"pidfile_acquire", 4, true, start_pidfile, stop_pidfile},
-    {"children_open", 5, true, start_children, stop_children},
     {"jobs_open", 5, true, start_jobs, stop_jobs},
+    {"children_open", 5, true, start_children, stop_children},
     {"work", 0, true, start_work, NULL},
     {"ready", 1, true, start_ready, NULL},
 };
@@ -219,22 +258,28 @@ static void stop(struct labd *labd, int done) {
 
 /* --- the loop --- */
 
+/* Jobs are the work that is under way. Where there is no spool, waiting stands for it. */
+static bool is_busy(const struct labd *labd, long long until) {
+    bool waits = labd->jobs.spool.fd < 0 && now_milliseconds() < until;
+
+    return waits || labd->children.running > 0;
+}
+
 /* Finishes what is under way, for at most `drain`; then the jobs are ended. A second request
  * cuts it short. */
 static int drain(struct labd *labd, struct failure *why) {
     long long until = now_milliseconds() + labd->config.drain;
+    bool ended = false;
 
-    while (now_milliseconds() < until || labd->children.running > 0) {
-        if (until >= 0 && now_milliseconds() >= until) {
-            int error = children_end(&labd->children, why);
-            if (error < 0)
-                return error;
-            until = -1;
+    while (is_busy(labd, until)) {
+        if (!ended && now_milliseconds() >= until) {
+            children_end(&labd->children);
+            ended = true;
         }
-        int number = wait_for_signal(labd, until, why);
+        int number = wait_for_stop(labd, ended ? -1 : until, why);
         if (number < 0)
             return number;
-        if (number == SIGTERM || number == SIGINT) {
+        if (number > 0) {
             log_event(&labd->log, "warning", "forced", "{s:s}", "signal", sigabbrev_np(number));
             return failure_exit(why, EXIT_FAILED, "forced to stop by a second signal");
         }
@@ -242,46 +287,17 @@ static int drain(struct labd *labd, struct failure *why) {
     return 0;
 }
 
-/* Of the configuration only the level of the log can change while we run. */
-static void reload(struct labd *labd) {
-    struct config config;
-    struct failure why;
-
-    if (config_load(&config, labd->options.config, &why) < 0) {
-        log_event(&labd->log, "error", "reload_failed", "{s:o}", "error", log_text(why.text));
-        return;
-    }
-    log_set_level(&labd->log, config.log_level);
-    log_event(&labd->log, "info", "reload", "{s:s, s:s}", "signal", "HUP", "log_level",
-        config.log_level);
-}
-
-static void reopen(struct labd *labd) {
-    struct failure why;
-
-    if (log_reopen(&labd->log, &why) < 0)
-        log_event(&labd->log, "error", "reopen_failed", "{s:o}", "error", log_text(why.text));
-    else
-        log_event(&labd->log, "info", "reopened", NULL);
-}
-
 static int serve(struct labd *labd, struct failure *why) {
-    for (;;) {
+    int number;
+
+    do {
         jobs_take(&labd->jobs);
-        int number = wait_for_signal(labd, labd->jobs.next_look, why);
-        if (number < 0)
-            return number;
-        if (number == SIGHUP) {
-            reload(labd);
-            jobs_look(&labd->jobs);
-        }
-        if (number == SIGUSR1)
-            reopen(labd);
-        if (number == SIGTERM || number == SIGINT) {
-            log_event(&labd->log, "info", "stop", "{s:s}", "signal", sigabbrev_np(number));
-            return drain(labd, why);
-        }
-    }
+        number = wait_for_stop(labd, labd->jobs.next_look, why);
+    } while (number == 0);
+    if (number < 0)
+        return number;
+    log_event(&labd->log, "info", "stop", "{s:s}", "signal", sigabbrev_np(number));
+    return drain(labd, why);
 }
 
 /* --- the command line --- */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,9 +65,15 @@ int log_open(struct log *log, const char *path, const char *level, struct failur
     return 0;
 }
 
-/* A socket to the journal, if it is the journal that reads our standard error; else -1. */
-static int connect_journal(void) {
+/* Also once more, when there is another journal: the socket has no name of its own to lose. */
+static bool connect_journal(int fd) {
     struct sockaddr_un address = {AF_UNIX, "/run/systemd/journal/socket"};
+
+    return connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+/* A socket to the journal, if it is the journal that reads our standard error; else -1. */
+static int open_journal(void) {
     const char *stream = getenv("JOURNAL_STREAM");
     uintmax_t device, inode;
     struct stat status;
@@ -76,14 +83,14 @@ static int connect_journal(void) {
     if (fstat(STDERR_FILENO, &status) < 0 || status.st_dev != device || status.st_ino != inode)
         return -1;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (fd < 0 || connect_journal(fd))
         return fd;
     close(fd);
     return -1;
 }
 
 void log_attach(struct log *log, const char *level) {
-    *log = (struct log){.fd = connect_journal()};
+    *log = (struct log){.fd = open_journal()};
     log_set_level(log, level);
     log->journal = log->fd >= 0;
     if (!log->journal)
@@ -164,15 +171,26 @@ static bool send_journal(
     struct iovec parts[] = {{head, (size_t)size}, {text, length}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-    return sendmsg(log->fd, &message, 0) >= 0;
+    return sendmsg(log->fd, &message, 0) >= 0 ||
+           (connect_journal(log->fd) && sendmsg(log->fd, &message, 0) >= 0);
 }
 
-/* A file without a name is one that nobody will ever read. */
-static bool file_is_there(struct log *log) {
+/* Whether a line can be written to standard error without waiting for its reader. We may not
+ * make it O_NONBLOCK: the flag belongs to all who share it. */
+static bool is_free(int fd) {
+    struct pollfd file = {.fd = fd, .events = POLLOUT};
+
+    return poll(&file, 1, 0) != 0;
+}
+
+/* A file without a name is one that nobody will ever read: then it is opened anew. */
+static bool can_write(struct log *log) {
     struct stat status;
     struct failure unheard;
 
-    if (log->path[0] == '\0' || fstat(log->fd, &status) < 0 || status.st_nlink > 0)
+    if (log->path[0] == '\0')
+        return is_free(log->fd);
+    if (fstat(log->fd, &status) < 0 || status.st_nlink > 0)
         return true;
     return log_reopen(log, &unheard) == 0;
 }
@@ -182,12 +200,28 @@ static bool write_file(struct log *log, char *text, size_t length) {
     size_t extra = log->torn ? 1 : 0;
     struct iovec parts[] = {{"\n", extra}, {text, length}};
 
-    if (!file_is_there(log))
+    if (!can_write(log))
         return false;
     ssize_t written = writev(log->fd, parts, 2);
-    if (written > 0)
-        log->torn = (size_t)written < extra + length;
+    if (written > 0) /* of the newline alone: what was torn is ended, and no more */
+        log->torn = (size_t)written > extra && (size_t)written < extra + length;
     return written == (ssize_t)(extra + length);
+}
+
+/* The one control character that JSON lets stand, and a terminal obeys. Takes over the text. */
+static char *escape_delete(char *text) {
+    char *at;
+
+    while ((at = strchr(text, 0x7F)) != NULL) {
+        char *longer = NULL;
+        if (asprintf(&longer, "%.*s\\u007f%s", (int)(at - text), text, at + 1) < 0) {
+            *at = '?';
+            continue;
+        }
+        free(text);
+        text = longer;
+    }
+    return text;
 }
 
 static bool write_line(struct log *log, const char *level, const char *event, json_t *line) {
@@ -195,6 +229,7 @@ static bool write_line(struct log *log, const char *level, const char *event, js
     bool written = false;
 
     if (text != NULL) {
+        text = escape_delete(text);
         size_t length = strlen(text);
         text[length++] = '\n'; /* in the place of the NUL */
         written = log->journal ? send_journal(log, level, event, text, length)
@@ -225,8 +260,8 @@ void log_event(struct log *log, const char *level, const char *event, const char
         object = json_vpack_ex(NULL, 0, fields, arguments);
         va_end(arguments);
     }
+    bool told = log->fd < 0 || log->lost == 0 || confess(log);
     if (log->fd >= 0 && priority(level) <= log->level) {
-        bool told = log->lost == 0 || confess(log);
         json_t *line = new_line(level, event); /* only now: its time is not before that one's */
         json_object_update(line, object);
         if (!told || !write_line(log, level, event, line))
@@ -237,6 +272,8 @@ void log_event(struct log *log, const char *level, const char *event, const char
 }
 
 void log_close(struct log *log) {
+    if (log->fd >= 0 && log->lost > 0)
+        confess(log);
     if (log->fd > STDERR_FILENO)
         close(log->fd);
     log->fd = -1;

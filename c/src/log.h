@@ -1,12 +1,12 @@
 /*
  * Lab 6: log - one JSON object a line, for programs to read and people to grep.
  *
- * Every line has ts (RFC 3339, UTC, microseconds), level, event and pid, then
- * the fields of the event. A line is one system call to a file opened with
- * O_APPEND, so that lines of several processes never run into each other. What
- * comes from outside is data: JSON escapes every control character, so nobody
- * can forge a line. No field ever holds a secret: log the name of a thing, not
- * its contents.
+ * Every line has ts (RFC 3339, UTC, microseconds), level, event and pid, in
+ * this order, then the fields of the event. A line is one system call to a file
+ * opened with O_APPEND, so that lines of several processes never run into each
+ * other. What comes from outside is data: every control character is escaped,
+ * so nobody can forge a line. JSON does not ask for it with 0x7F: that becomes
+ * \u007f all the same. No field ever holds a secret.
  *
  * A log that cannot be written does not stop a daemon. It counts what it lost,
  * and says so with the first line that can be written again.
@@ -47,9 +47,11 @@ int log_open(struct log *log, const char *path, const char *level, struct failur
  * If JOURNAL_STREAM holds the device and inode of standard error, in decimal,
  * "DEVICE:INODE", then the journal listens there. Lines then go to its socket,
  * /run/systemd/journal/socket, as a datagram of PRIORITY, SYSLOG_IDENTIFIER,
- * LABD_EVENT and MESSAGE, the line. If that socket cannot be reached, to
- * standard error after all. Never fails. systemd.exec(5), $JOURNAL_STREAM;
- * sd_journal_send(3).
+ * LABD_EVENT and MESSAGE, the line. Ours is non-blocking and close-on-exec, and
+ * connected once more when a line cannot be sent: the journal may have been
+ * started anew. If it cannot be reached now, to standard error after all, where
+ * a line that would have to wait for the reader is lost. Never fails. systemd.exec(5),
+ * $JOURNAL_STREAM; sd_journal_send(3).
  */
 void log_attach(struct log *log, const char *level);
 
@@ -61,7 +63,8 @@ void log_set_level(struct log *log, const char *level);
  *
  * The new file is opened first and then takes the place of the old one, so that
  * no line is lost in between. If it cannot be opened, the old one is kept.
- * Does nothing when there is no file. Returns 0 or -errno.
+ * Looks whether the new one ends within a line. Does nothing when there is no file. Returns 0
+ * or -errno.
  */
 int log_reopen(struct log *log, struct failure *why);
 
@@ -72,9 +75,10 @@ int log_reopen(struct log *log, struct failure *why);
  * its arguments; NULL when the event has no fields. Never fails. A file that
  * has no name any more (it was removed, not renamed) is opened anew at its
  * path. A line that was not written, or only in part (a full disk), is counted
- * in log->lost; before the next line that can be written comes the event
- * "log_lost", a warning, with their number in the field "lines". A part of a
- * line is first ended by a newline, so that it spoils no other.
+ * in log->lost. Before the next line, or when the next event comes whatever its
+ * level, comes the event "log_lost", a warning, with their number in the field
+ * "lines". A part of a line is first ended by a newline, so that it spoils no
+ * other.
  */
 void log_event(struct log *log, const char *level, const char *event, const char *fields, ...);
 
@@ -86,7 +90,11 @@ void log_event(struct log *log, const char *level, const char *event, const char
  */
 json_t *log_text(const char *text);
 
-/* log_close - close the file; events after that are dropped. */
+/*
+ * log_close - close the file, but not standard error; events after that are dropped.
+ *
+ * What was lost is told now, if it can be.
+ */
 void log_close(struct log *log);
 
 #endif

@@ -6,7 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static const int stop_signals[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+static const int ignored_signals[] = {SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU};
 static const int taken_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -36,10 +36,10 @@ static int ignore(int number, struct failure *why) {
 
 int signals_open(struct failure *why) {
     sigset_t taken;
-    int error = ignore(SIGPIPE, why);
+    int error = 0;
 
-    for (size_t i = 0; error == 0 && i < LENGTH(stop_signals); i++)
-        error = ignore(stop_signals[i], why);
+    for (size_t i = 0; error == 0 && i < LENGTH(ignored_signals); i++)
+        error = ignore(ignored_signals[i], why);
     if (error < 0)
         return error;
     sigemptyset(&taken);

@@ -10,38 +10,41 @@
 
 enum { LONGEST_JOB = sizeof "failed/" + NAME_MAX };
 
+/* flags as renameat2(2) takes them. Returns 0 or -errno. */
 static int move(const struct spool *spool, const char *from, const char *to, const char *name,
-    struct failure *why) {
+    unsigned int flags, struct failure *why) {
     char source[LONGEST_JOB], target[LONGEST_JOB];
 
     snprintf(source, sizeof source, "%s/%s", from, name);
     snprintf(target, sizeof target, "%s/%s", to, name);
-    if (renameat(spool->fd, source, spool->fd, target) < 0)
+    if (renameat2(spool->fd, source, spool->fd, target, flags) < 0)
         return failure(why, errno, "rename(%s/%s, %s)", spool->path, source, to);
     return 0;
 }
 
-/* The first name in one of the folders that does not begin with a dot: 1, or 0 for none. */
-static int first(const struct spool *spool, const char *folder, char name[NAME_MAX + 1],
-    struct failure *why) {
-    const struct dirent *entry;
-
+static DIR *list_folder(const struct spool *spool, const char *folder, struct failure *why) {
     int fd = openat(spool->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return failure(why, errno, "open(%s/%s)", spool->path, folder);
+
+    if (fd < 0) {
+        failure(why, errno, "open(%s/%s)", spool->path, folder);
+        return NULL;
+    }
     DIR *list = fdopendir(fd);
     if (list == NULL) {
-        int error = failure(why, errno, "fdopendir(%s/%s)", spool->path, folder);
+        failure(why, errno, "fdopendir(%s/%s)", spool->path, folder);
         close(fd);
-        return error;
     }
+    return list;
+}
+
+/* The next name that does not begin with a dot, or NULL. */
+static const char *next_name(DIR *list) {
+    const struct dirent *entry;
+
     do {
         entry = readdir(list);
     } while (entry != NULL && entry->d_name[0] == '.');
-    if (entry != NULL)
-        strcpy(name, entry->d_name);
-    closedir(list);
-    return entry != NULL;
+    return entry != NULL ? entry->d_name : NULL;
 }
 
 static int make_folders(const struct spool *spool, struct failure *why) {
@@ -53,16 +56,32 @@ static int make_folders(const struct spool *spool, struct failure *why) {
     return 0;
 }
 
-static int recover(const struct spool *spool, struct failure *why) {
-    char name[NAME_MAX + 1];
-    int found;
+/* One that was running when the last daemon died is to run again. If another of its name has
+ * come since, both are to run. */
+static int put_back(const struct spool *spool, const char *name, struct failure *why) {
+    char source[LONGEST_JOB], target[LONGEST_JOB + 1];
+    int error = move(spool, "cur", "new", name, RENAME_NOREPLACE, why);
 
-    while ((found = first(spool, "cur", name, why)) > 0) {
-        int error = move(spool, "cur", "new", name, why);
-        if (error < 0)
-            return error;
-    }
-    return found;
+    if (error != -EEXIST)
+        return error;
+    snprintf(source, sizeof source, "cur/%s", name);
+    snprintf(target, sizeof target, "new/%s~", name);
+    if (renameat2(spool->fd, source, spool->fd, target, RENAME_NOREPLACE) < 0)
+        return failure(why, errno, "rename(%s/%s, %s)", spool->path, source, target);
+    return 0;
+}
+
+static int recover(const struct spool *spool, struct failure *why) {
+    const char *name;
+    int error = 0;
+    DIR *list = list_folder(spool, "cur", why);
+
+    if (list == NULL)
+        return -why->error;
+    while (error == 0 && (name = next_name(list)) != NULL)
+        error = put_back(spool, name, why);
+    closedir(list);
+    return error;
 }
 
 int spool_open(struct spool *spool, const char *path, struct failure *why) {
@@ -80,34 +99,56 @@ int spool_open(struct spool *spool, const char *path, struct failure *why) {
     return error;
 }
 
-int spool_claim(const struct spool *spool, char name[NAME_MAX + 1], struct failure *why) {
+/* Returns 1 if it is ours now, 0 if it is not to be had, or -errno. */
+static int claim(const struct spool *spool, const char *name, struct failure *why) {
     char path[LONGEST_JOB];
     struct stat status;
-    int found;
 
-    while ((found = first(spool, "new", name, why)) > 0) {
-        snprintf(path, sizeof path, "new/%s", name);
-        if (fstatat(spool->fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0) {
-            if (errno == ENOENT)
-                continue; /* who put it there has taken it away again */
-            return failure(why, errno, "stat(%s/%s)", spool->path, path);
-        }
-        bool regular = S_ISREG(status.st_mode);
-        int error = move(spool, "new", regular ? "cur" : "failed", name, why);
-        if (error < 0 && error != -ENOENT)
-            return error;
-        if (error == 0 && regular)
-            return 1;
+    snprintf(path, sizeof path, "new/%s", name);
+    if (fstatat(spool->fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0; /* who put it there has taken it away again */
+    if (!S_ISREG(status.st_mode)) {
+        /* Where it cannot be moved (a folder of that name is there) it stays, and does no harm.
+         */
+        move(spool, "new", "failed", name, 0, why);
+        return 0;
     }
-    return found;
+    int error = move(spool, "new", "cur", name, RENAME_NOREPLACE, why);
+    if (error == 0)
+        return 1;
+    if (error == -EEXIST) /* a job of that name runs: this one waits */
+        return 0;
+    /* ENOENT may be about cur/ as well: then this would never end. */
+    if (error == -ENOENT && fstatat(spool->fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    return error;
+}
+
+int spool_claim(const struct spool *spool, char name[NAME_MAX + 1], struct failure *why) {
+    const char *found;
+    int claimed = 0;
+    DIR *list = list_folder(spool, "new", why);
+
+    if (list == NULL)
+        return -why->error;
+    while (claimed == 0 && (found = next_name(list)) != NULL) {
+        claimed = claim(spool, found, why);
+        strcpy(name, found);
+    }
+    closedir(list);
+    return claimed;
 }
 
 void spool_job(const struct spool *spool, const char *name, char path[PATH_MAX]) {
     snprintf(path, PATH_MAX, "%.*s/cur/%s", PATH_MAX - LONGEST_JOB, spool->path, name);
 }
 
+int spool_return(const struct spool *spool, const char *name, struct failure *why) {
+    return put_back(spool, name, why);
+}
+
 int spool_finish(const struct spool *spool, const char *name, bool good, struct failure *why) {
-    return move(spool, "cur", good ? "done" : "failed", name, why);
+    return move(spool, "cur", good ? "done" : "failed", name, 0, why);
 }
 
 void spool_close(struct spool *spool) {

@@ -33,15 +33,23 @@ int spool_open(struct spool *spool, const char *path, struct failure *why);
 /*
  * spool_claim - move the next job from new/ to cur/, and put its name into name.
  *
- * What is not a regular file goes to failed/ at once; names that begin with a
- * dot are not jobs. Returns 1, or 0 when there is none, or -errno.
+ * One whose name is in cur/ already waits in new/. What is not a regular file
+ * goes to failed/; names that begin with a dot are not jobs.
+ * Returns 1, or 0 when there is none to be had, or -errno.
  */
 int spool_claim(const struct spool *spool, char name[NAME_MAX + 1], struct failure *why);
 
 /* spool_job - put the path of a claimed job into path. */
 void spool_job(const struct spool *spool, const char *name, char path[PATH_MAX]);
 
-/* spool_finish - move a claimed job to done/ or failed/. Returns 0 or -errno. */
+/* spool_return - move a claimed job back to new/: it cannot be run now. Returns 0 or -errno. */
+int spool_return(const struct spool *spool, const char *name, struct failure *why);
+
+/*
+ * spool_finish - move a claimed job to done/ or failed/.
+ *
+ * It takes the place of an earlier one of its name there. Returns 0 or -errno.
+ */
 int spool_finish(const struct spool *spool, const char *name, bool good, struct failure *why);
 
 /* spool_close - close the folder. */

@@ -43,17 +43,19 @@ int children_open(
 /*
  * children_spawn - run the program at path, without arguments, under a name for our table.
  *
- * With posix_spawn(3), which is safe where fork(2) is not: in a process with
- * threads. The child
+ * With posix_spawn(3). fork(2) copies one thread alone: a lock that another
+ * thread holds, of malloc(3) say, is never released in the child, and whoever
+ * wants it there waits for ever. The child
  *
  * - leads a process group of its own, so that one signal reaches all of it;
  * - has every disposition at default and no signal blocked;
- * - reads from /dev/null, and has our 1 and 2 and nothing above;
- * - gets PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
+ * - has /dev/null as 0, 1 and 2, and nothing above;
+ * - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only
+ *   variable.
  *
  * Enters it into the table, with its deadline, and sets the timer.
- * Returns its number (a pid_t is an int here), or -errno: -EAGAIN when the table is full, else
- * that of posix_spawn(3), which includes that of execve(2).
+ * Returns its number (a pid_t is an int here), or -errno: -EAGAIN when the
+ * table is full, else that of posix_spawn(3), which includes that of execve(2).
  */
 int children_spawn(
     struct children *children, const char *name, const char *path, struct failure *why) {
@@ -71,8 +73,8 @@ int children_spawn(
  * WNOHANG. Each is first looked at (WNOWAIT); if it is one of the table, what
  * is left of its process group gets SIGKILL; only then its status is taken,
  * its row becomes free, and ended is called. Orphans that came to us are
- * reaped just so, but for the table.
- * Returns 0 or -errno.
+ * reaped just so, but for the table. Then sets the timer for the deadlines
+ * that are left. Returns 0 or -errno.
  */
 int children_reap(
     struct children *children, child_ended *ended, void *user, struct failure *why) {
@@ -106,20 +108,22 @@ int children_expire(
  *
  * Only makes the timer readable: children_expire then does what is to be done.
  * One that was sent its SIGTERM already keeps its deadline.
- * Returns 0 or -errno.
  */
-int children_end(struct children *children, struct failure *why) {
+void children_end(struct children *children) {
     (void)children;
     /* TODO: do what the contract above says. */
-    return failure_todo(why, __func__);
 }
 
 /*
  * children_close - SIGKILL to the group of every child of the table, and wait for their ends.
  *
+ * Before and after it, reaps those that have ended, and calls ended for each.
+ * Waits for at most a second: a process that cannot be killed must not keep us.
  * Closes the timer and frees the table. Does nothing when it is not open.
  */
-void children_close(struct children *children) {
+void children_close(struct children *children, child_ended *ended, void *user) {
     (void)children;
+    (void)ended;
+    (void)user;
     /* TODO: do what the contract above says. */
 }

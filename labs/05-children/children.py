@@ -64,8 +64,8 @@ class Children:
 
 
 ChildEnded = Callable[[Child, os.waitid_result], None]
-"""Told of each child that has ended: how, as waitid(2) says it. A child with an empty name is
-not one of the table: it came to us as an orphan."""
+"""Told of each child that has ended: how, as waitid(2) says it. It is no more in the table. With an
+empty name it never was: it came to us as an orphan."""
 
 ChildLate = Callable[[Child], None]
 """Told of each child that was sent a signal because its deadline had come: child.sent."""
@@ -85,14 +85,15 @@ def children_open(size: int, timeout: int, grace: int) -> Children:
 def children_spawn(children: Children, name: str, path: str) -> int:
     """Run the program at path, without arguments, under a name for our table.
 
-    With posix_spawn(3), which is safe where fork(2) is not: in a process with threads. (From
+    With posix_spawn(3). fork(2) copies one thread alone: a lock that another thread holds, of
+    malloc(3) say, is never released in the child, and whoever wants it there waits for ever. (From
     Python 3.12 on, os.fork() in such a process gives a DeprecationWarning: "may lead to deadlocks
     in the child".) The child
 
     - leads a process group of its own, so that one signal reaches all of it;
     - has every disposition at default and no signal blocked;
-    - reads from /dev/null, and has our 1 and 2 and nothing above;
-    - gets PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
+    - has /dev/null as 0, 1 and 2, and nothing above;
+    - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
 
     Enters it into the table, with its deadline, and sets the timer. Returns its number. Raises
     Failure: EAGAIN when the table is full, else the error of posix_spawn(3), which includes that
@@ -107,7 +108,8 @@ def children_reap(children: Children, ended: ChildEnded) -> None:
     Until none is left, for one SIGCHLD may stand for many: waitid(2) with WNOHANG. Each is first
     looked at (WNOWAIT); if it is one of the table, what is left of its process group gets
     SIGKILL; only then its status is taken, its row becomes free, and ended is called. Orphans
-    that came to us are reaped just so, but for the table. Raises Failure.
+    that came to us are reaped just so, but for the table. Then sets the timer for the deadlines
+    that are left. Raises Failure.
     """
     raise labd.failure.todo("children_reap")
 
@@ -127,14 +129,16 @@ def children_end(children: Children) -> None:
     """Every child is due at once: the daemon stops.
 
     Only makes the timer readable: children_expire then does what is to be done. One that was sent
-    its SIGTERM already keeps its deadline. Raises Failure.
+    its SIGTERM already keeps its deadline.
     """
     raise labd.failure.todo("children_end")
 
 
-def children_close(children: Children) -> None:
+def children_close(children: Children, ended: ChildEnded) -> None:
     """SIGKILL to the group of every child of the table, and wait for their ends.
 
-    Closes the timer. Does nothing when it is not open.
+    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most a
+    second: a process that cannot be killed must not keep us. Closes the timer. Does nothing when
+    it is not open.
     """
     raise labd.failure.todo("children_close")

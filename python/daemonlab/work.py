@@ -107,7 +107,8 @@ def _asleep(
         return len(found) >= number
 
     _until(there)
-    return found
+    # Once more: a snapshot is read file by file, and the first may be of before its execve(2).
+    return _snapshots(one.process for one in found)
 
 
 def _others(subject: Launch, daemon: Process) -> list[Process]:

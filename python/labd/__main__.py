@@ -11,13 +11,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from labd.children import Children, children_close, children_end, children_open
+from labd.children import Children, children_end, children_open
 from labd.clock import now_milliseconds
 from labd.config import Config, config_load
 from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
-from labd.jobs import Jobs, jobs_close, jobs_expire, jobs_look, jobs_open, jobs_reap, jobs_take
+from labd.jobs import (
+    Jobs,
+    jobs_close,
+    jobs_end,
+    jobs_expire,
+    jobs_look,
+    jobs_open,
+    jobs_reap,
+    jobs_take,
+)
 from labd.log import (
     Log,
     log_attach,
@@ -115,15 +124,16 @@ def _stop_signals(labd: Labd) -> None:
 def _start_children(labd: Labd) -> None:
     config = labd.config
     labd.children = children_open(config.workers, config.job_timeout, config.job_grace)
+    labd.jobs.children = labd.children
 
 
 def _stop_children(labd: Labd) -> None:
-    children_close(labd.children)
+    jobs_end(labd.jobs)
 
 
 def _start_jobs(labd: Labd) -> None:
     config = labd.config
-    labd.jobs = jobs_open(labd.children, labd.log, config.spool, config.poll_interval)
+    labd.jobs = jobs_open(labd.log, config.spool, config.poll_interval)
 
 
 def _stop_jobs(labd: Labd) -> None:
@@ -133,8 +143,40 @@ def _stop_jobs(labd: Labd) -> None:
 # --- waiting ---
 
 
-def _wait_for_signal(labd: Labd, until: int = -1) -> int:
-    """Wait for a signal, or until a time (-1: for ever), and look after the children meanwhile.
+def _reload(labd: Labd) -> None:
+    """Of the configuration only the level of the log can change while we run."""
+    try:
+        config = config_load(labd.options.config)
+    except Failure as failure:
+        log_event(labd.log, "error", "reload_failed", error=log_text(failure.text))
+        return
+    log_set_level(labd.log, config.log_level)
+    log_event(labd.log, "info", "reload", signal="HUP", log_level=config.log_level)
+
+
+def _reopen(labd: Labd) -> None:
+    try:
+        log_reopen(labd.log)
+    except Failure as failure:
+        log_event(labd.log, "error", "reopen_failed", error=log_text(failure.text))
+    else:
+        log_event(labd.log, "info", "reopened")
+
+
+def _heed(labd: Labd, number: int) -> None:
+    """Do what a signal asks for, whatever we are doing."""
+    if number == signal.SIGHUP:
+        _reload(labd)
+        jobs_look(labd.jobs)
+    if number == signal.SIGUSR1:
+        _reopen(labd)
+    if number == signal.SIGCHLD and labd.children.timer >= 0:
+        jobs_reap(labd.jobs)
+
+
+def _wait_for_stop(labd: Labd, until: int = -1) -> int:
+    """Wait until a time (-1: for ever) or a signal that asks us to stop, which it returns; 0 when
+    it was something else.
 
     Before lab 3 there is nothing to wait for: a signal's default action ends us.
     """
@@ -146,11 +188,10 @@ def _wait_for_signal(labd: Labd, until: int = -1) -> int:
     with failing("poll()"):
         ready = [fd for fd, _ in waiting.poll(left)]
     number = 0 if labd.signals < 0 else signals_next(labd.signals)
-    if number == signal.SIGCHLD and labd.children.timer >= 0:
-        jobs_reap(labd.jobs)
+    _heed(labd, number)
     if labd.children.timer in ready:
         jobs_expire(labd.jobs)
-    return number
+    return number if number in (signal.SIGTERM, signal.SIGINT) else 0
 
 
 # --- the work ---
@@ -162,8 +203,8 @@ def _start_work(labd: Labd) -> None:
     until = now_milliseconds() + labd.config.warmup
     log_event(labd.log, "info", "starting")
     while now_milliseconds() < until:
-        number = _wait_for_signal(labd, until)
-        if number in (signal.SIGTERM, signal.SIGINT):
+        number = _wait_for_stop(labd, until)
+        if number > 0:
             raise Failure(f"stopped by {signal.Signals(number).name} while starting")
 
 
@@ -197,8 +238,8 @@ STEPS = (
     Step("log_open", 0, True, _start_log, _stop_log),
     Step("signals_open", 3, True, _start_signals, _stop_signals),
     Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
-    Step("children_open", 5, True, _start_children, _stop_children),
     Step("jobs_open", 5, True, _start_jobs, _stop_jobs),
+    Step("children_open", 5, True, _start_children, _stop_children),
     Step("work", 0, True, _start_work),
     Step("ready", 1, True, _start_ready),
 )
@@ -218,60 +259,44 @@ def _start(labd: Labd, done: list[Step]) -> None:
 
 def _stop(labd: Labd, done: list[Step]) -> None:
     for step in reversed(done):
-        if step.stop is not None:
-            step.stop(labd)
+        try:
+            if step.stop is not None:
+                step.stop(labd)
+        except Exception as error:  # what is left must be undone all the same
+            log_event(labd.log, "error", "failed", error=log_text(bug(error).text))
 
 
 # --- the loop ---
+
+
+def _is_busy(labd: Labd, until: int) -> bool:
+    """Jobs are the work that is under way. Where there is no spool, waiting stands for it."""
+    waits = labd.jobs.spool.fd < 0 and now_milliseconds() < until
+    return waits or labd.children.running > 0
 
 
 def _drain(labd: Labd) -> None:
     """Finish what is under way, for at most `drain`; then the jobs are ended. A second request
     cuts it short."""
     until = now_milliseconds() + labd.config.drain
-    while now_milliseconds() < until or labd.children.running > 0:
-        if 0 <= until <= now_milliseconds():
+    ended = False
+    while _is_busy(labd, until):
+        if not ended and now_milliseconds() >= until:
             children_end(labd.children)
-            until = -1
-        number = _wait_for_signal(labd, until)
-        if number in (signal.SIGTERM, signal.SIGINT):
+            ended = True
+        number = _wait_for_stop(labd, -1 if ended else until)
+        if number > 0:
             log_event(labd.log, "warning", "forced", signal=signal.Signals(number).name[3:])
             raise Failure("forced to stop by a second signal")
 
 
-def _reload(labd: Labd) -> None:
-    """Of the configuration only the level of the log can change while we run."""
-    try:
-        config = config_load(labd.options.config)
-    except Failure as failure:
-        log_event(labd.log, "error", "reload_failed", error=log_text(failure.text))
-        return
-    log_set_level(labd.log, config.log_level)
-    log_event(labd.log, "info", "reload", signal="HUP", log_level=config.log_level)
-
-
-def _reopen(labd: Labd) -> None:
-    try:
-        log_reopen(labd.log)
-    except Failure as failure:
-        log_event(labd.log, "error", "reopen_failed", error=log_text(failure.text))
-    else:
-        log_event(labd.log, "info", "reopened")
-
-
 def _serve(labd: Labd) -> None:
-    while True:
+    number = 0
+    while number == 0:
         jobs_take(labd.jobs)
-        number = _wait_for_signal(labd, labd.jobs.next_look)
-        if number == signal.SIGHUP:
-            _reload(labd)
-            jobs_look(labd.jobs)
-        if number == signal.SIGUSR1:
-            _reopen(labd)
-        if number in (signal.SIGTERM, signal.SIGINT):
-            log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
-            _drain(labd)
-            return
+        number = _wait_for_stop(labd, labd.jobs.next_look)
+    log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
+    _drain(labd)
 
 
 # --- the command line ---

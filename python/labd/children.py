@@ -20,7 +20,13 @@ from labd.clock import now_milliseconds
 from labd.failure import Failure, failing, failure
 
 _VARIABLES = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-_FROM_NULL = ((os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),)
+_STANDARD = (
+    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+    (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
+    (os.POSIX_SPAWN_DUP2, 1, 2),
+)
+_CLOSE_TIME = 1000
+"""Milliseconds."""
 
 
 @dataclass(slots=True)
@@ -59,8 +65,8 @@ class Children:
 
 
 ChildEnded = Callable[[Child, os.waitid_result], None]
-"""Told of each child that has ended: how, as waitid(2) says it. A child with an empty name is
-not one of the table: it came to us as an orphan."""
+"""Told of each child that has ended: how, as waitid(2) says it. It is no more in the table. With an
+empty name it never was: it came to us as an orphan."""
 
 ChildLate = Callable[[Child], None]
 """Told of each child that was sent a signal because its deadline had come: child.sent."""
@@ -82,36 +88,38 @@ def children_open(size: int, timeout: int, grace: int) -> Children:
 
 
 def _send(pid: int, number: int) -> None:
-    """To the child and its whole group. It may have left that; while its status is not taken,
-    its number is its own, and also that of no other group."""
+    """To the child's whole group. Where there is none, because the child has left it and was the
+    last, to the child. While its status is not taken, its number is its own, and no other
+    group's. SIGKILL also to one that has left the others behind."""
     try:
         os.killpg(pid, number)
+        alone = False
     except OSError:
+        alone = True
+    if alone or number == signal.SIGKILL:
         with suppress(OSError):
             os.kill(pid, number)
-        return
-    if number == signal.SIGKILL:
-        os.kill(pid, number)
 
 
 def _set_timer(children: Children) -> None:
-    """For the deadline that comes first; a time of zero would stop it."""
+    """For the deadline that comes first; a time of zero stops it."""
     deadlines = [child.deadline for child in children.table.values() if child.deadline]
-    with failing("timerfd_settime()"):
+    with suppress(OSError):  # all its errors are mistakes in the call: timerfd_settime(2)
         syscalls.timerfd_settime(children.timer, min(deadlines, default=0))
 
 
 def children_spawn(children: Children, name: str, path: str) -> int:
     """Run the program at path, without arguments, under a name for our table.
 
-    With posix_spawn(3), which is safe where fork(2) is not: in a process with threads. (From
+    With posix_spawn(3). fork(2) copies one thread alone: a lock that another thread holds, of
+    malloc(3) say, is never released in the child, and whoever wants it there waits for ever. (From
     Python 3.12 on, os.fork() in such a process gives a DeprecationWarning: "may lead to deadlocks
     in the child".) The child
 
     - leads a process group of its own, so that one signal reaches all of it;
     - has every disposition at default and no signal blocked;
-    - reads from /dev/null, and has our 1 and 2 and nothing above;
-    - gets PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
+    - has /dev/null as 0, 1 and 2, and nothing above;
+    - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
 
     Enters it into the table, with its deadline, and sets the timer. Returns its number. Raises
     Failure: EAGAIN when the table is full, else the error of posix_spawn(3), which includes that
@@ -124,7 +132,7 @@ def children_spawn(children: Children, name: str, path: str) -> int:
             path,
             [name],
             _VARIABLES,
-            file_actions=_FROM_NULL,
+            file_actions=_STANDARD,
             setpgroup=0,  # a new one, with its number
             setsigdef=signal.valid_signals(),
             setsigmask=(),
@@ -148,26 +156,26 @@ def _reap(children: Children, pid: int, ended: ChildEnded) -> None:
         ended(child or Child(pid), how)
 
 
+def _next_ended() -> int:
+    """The number of a child whose status waits, without taking it; 0 when there is none."""
+    with failing("waitid()"), suppress(ChildProcessError):  # that is: no children at all
+        how = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return how.si_pid if how is not None else 0
+    return 0
+
+
 def children_reap(children: Children, ended: ChildEnded) -> None:
     """Ask for the status of every child that has ended. Called after SIGCHLD.
 
     Until none is left, for one SIGCHLD may stand for many: waitid(2) with WNOHANG. Each is first
     looked at (WNOWAIT); if it is one of the table, what is left of its process group gets
     SIGKILL; only then its status is taken, its row becomes free, and ended is called. Orphans
-    that came to us are reaped just so, but for the table. Raises Failure.
+    that came to us are reaped just so, but for the table. Then sets the timer for the deadlines
+    that are left. Raises Failure.
     """
-    while True:
-        try:
-            with failing("waitid()"):
-                how = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except Failure as problem:
-            if problem.error != errno.ECHILD:  # that is: no children at all
-                raise
-            how = None
-        if how is None:  # none of them has ended
-            _set_timer(children)
-            return
-        _reap(children, how.si_pid, ended)
+    while pid := _next_ended():
+        _reap(children, pid, ended)
+    _set_timer(children)
 
 
 def _send_due(child: Child, grace: int) -> None:
@@ -203,7 +211,7 @@ def children_end(children: Children) -> None:
     """Every child is due at once: the daemon stops.
 
     Only makes the timer readable: children_expire then does what is to be done. One that was sent
-    its SIGTERM already keeps its deadline. Raises Failure.
+    its SIGTERM already keeps its deadline.
     """
     for child in children.table.values():
         if child.sent == 0:
@@ -211,18 +219,31 @@ def children_end(children: Children) -> None:
     _set_timer(children)
 
 
-def children_close(children: Children) -> None:
+def _await_ends(children: Children, ended: ChildEnded) -> None:
+    """Reap until none of the table is left, for at most _CLOSE_TIME: one in state D ends when its
+    disk answers, and one that became another user cannot be killed."""
+    until = now_milliseconds() + _CLOSE_TIME
+    with suppress(Failure):
+        children_reap(children, ended)
+        while children.table and now_milliseconds() < until:
+            signal.sigtimedwait({signal.SIGCHLD}, 0.01)
+            children_reap(children, ended)
+
+
+def children_close(children: Children, ended: ChildEnded) -> None:
     """SIGKILL to the group of every child of the table, and wait for their ends.
 
-    Closes the timer. Does nothing when it is not open.
+    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most a
+    second: a process that cannot be killed must not keep us. Closes the timer. Does nothing when
+    it is not open.
     """
     if children.timer < 0:
         return
+    with suppress(Failure):
+        children_reap(children, ended)  # those that ended by themselves
     for pid in children.table:
         _send(pid, signal.SIGKILL)
-    for pid in children.table:
-        with suppress(ChildProcessError):
-            os.waitid(os.P_PID, pid, os.WEXITED)
+    _await_ends(children, ended)
     os.close(children.timer)
     children.table.clear()
     children.timer = -1

@@ -23,6 +23,7 @@ The language of the file: docs/reference/configuration.md.
 import configparser
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -211,8 +212,12 @@ def _read_whole(path: str, size: int) -> bytes:
     """Read at most size bytes. Not by open(): it refuses a folder with words of its own."""
     text = b""
     with failing(f"open({path})"):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+        # O_NONBLOCK: a FIFO would have us wait, at a reload the whole daemon.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
     try:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            shown = os.fsdecode(os.fsencode(path)[:200])
+            raise Failure(f"{shown}: expected a file, not a pipe", EXIT_CONFIGURATION)
         with failing(f"read({path})"):
             while piece := os.read(fd, size - len(text)):
                 text += piece

@@ -3,15 +3,32 @@
 What goes wrong with one job is logged and does not stop the daemon. Twin of `c/src/jobs.c`.
 """
 
+import errno
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from labd.children import Child, Children, children_expire, children_reap, children_spawn
+from labd.children import (
+    Child,
+    Children,
+    children_close,
+    children_expire,
+    children_reap,
+    children_spawn,
+)
 from labd.clock import now_milliseconds
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
-from labd.spool import Spool, spool_claim, spool_close, spool_finish, spool_job, spool_open
+from labd.spool import (
+    Spool,
+    spool_claim,
+    spool_close,
+    spool_finish,
+    spool_job,
+    spool_open,
+    spool_return,
+)
 
 
 @dataclass(slots=True)
@@ -27,9 +44,9 @@ class Jobs:
     """Milliseconds of CLOCK_MONOTONIC; -1: when told to."""
 
 
-def jobs_open(children: Children, log: Log, path: str, poll_interval: int) -> Jobs:
+def jobs_open(log: Log, path: str, poll_interval: int) -> Jobs:
     """Open the spool at path, or have none if path is empty. Raises Failure."""
-    jobs = Jobs(children, log, poll_interval=poll_interval)
+    jobs = Jobs(log=log, poll_interval=poll_interval)
     if path:
         jobs.spool = spool_open(path)
         jobs_look(jobs)
@@ -42,23 +59,41 @@ def jobs_look(jobs: Jobs) -> None:
         jobs.next_look = 0
 
 
+def _log_failure(jobs: Jobs, event: str, job: str, failure: Failure) -> None:
+    log_event(jobs.log, "error", event, job=log_text(job), error=log_text(failure.text))
+
+
 def _finish(jobs: Jobs, job: str, good: bool) -> None:
     try:
         spool_finish(jobs.spool, job, good)
     except Failure as failure:
-        log_event(
-            jobs.log, "error", "spool_failed", job=log_text(job), error=log_text(failure.text)
-        )
+        _log_failure(jobs, "spool_failed", job, failure)
 
 
-def _start(jobs: Jobs, job: str) -> None:
+_SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY}
+"""No fault of the job: there may be room for it later."""
+
+
+def _return(jobs: Jobs, job: str) -> bool:
+    with suppress(Failure):
+        spool_return(jobs.spool, job)
+        return True
+    return False
+
+
+def _start(jobs: Jobs, job: str) -> bool:
+    """Whether another job could be started now."""
     try:
         pid = children_spawn(jobs.children, job, spool_job(jobs.spool, job))
     except Failure as failure:
-        log_event(jobs.log, "error", "job_failed", job=log_text(job), error=log_text(failure.text))
+        if failure.error in _SHORTAGES and _return(jobs, job):
+            _log_failure(jobs, "job_delayed", job, failure)
+            return False
+        _log_failure(jobs, "job_failed", job, failure)
         _finish(jobs, job, False)
-        return
-    log_event(jobs.log, "info", "job_started", job=log_text(job), child=pid)
+    else:
+        log_event(jobs.log, "info", "job_started", job=log_text(job), child=pid)
+    return True
 
 
 def jobs_take(jobs: Jobs) -> None:
@@ -66,15 +101,18 @@ def jobs_take(jobs: Jobs) -> None:
     if jobs.next_look < 0 or jobs.next_look > now_milliseconds():
         return
     try:
-        while jobs.children.running < jobs.children.size and (job := spool_claim(jobs.spool)):
-            _start(jobs, job)
+        while jobs.children.running < jobs.children.size:
+            if not (job := spool_claim(jobs.spool)) or not _start(jobs, job):
+                break
     except Failure as failure:
-        log_event(jobs.log, "error", "spool_failed", job="", error=log_text(failure.text))
+        _log_failure(jobs, "spool_failed", "", failure)
     jobs.next_look = now_milliseconds() + jobs.poll_interval if jobs.poll_interval > 0 else -1
 
 
 def _signal_name(number: int) -> str:
     """ "TERM" for SIGTERM; the number for a real-time signal, which has no name: signal(7)."""
+    if number == signal.SIGIO:
+        return "POLL"  # as the C library calls it
     named = 0 < number < signal.SIGRTMIN and number in signal.valid_signals()
     return signal.Signals(number).name[3:] if named else str(number)
 
@@ -118,6 +156,11 @@ def _late(jobs: Jobs, child: Child) -> None:
 def jobs_expire(jobs: Jobs) -> None:
     """Log which children were sent a signal: children_expire. Raises Failure."""
     children_expire(jobs.children, lambda child: _late(jobs, child))
+
+
+def jobs_end(jobs: Jobs) -> None:
+    """End the children that still run, and put their jobs away: children_close."""
+    children_close(jobs.children, lambda child, how: _ended(jobs, child, how))
 
 
 def jobs_close(jobs: Jobs) -> None:

@@ -1,10 +1,10 @@
 """Lab 6: log - one JSON object a line, for programs to read and people to grep.
 
-Every line has ts (RFC 3339, UTC, microseconds), level, event and pid, then the fields of the
-event. A line is one system call to a file opened with O_APPEND, so that lines of several
-processes never run into each other. What comes from outside is data: JSON escapes every control
-character, so nobody can forge a line. No field ever holds a secret: log the name of a thing, not
-its contents.
+Every line has ts (RFC 3339, UTC, microseconds), level, event and pid, in this order, then the
+fields of the event. A line is one system call to a file opened with O_APPEND, so that lines of
+several processes never run into each other. What comes from outside is data: every control
+character is escaped, so nobody can forge a line. JSON does not ask for it with 0x7F: that becomes
+\\u007f all the same. No field ever holds a secret.
 
 A log that cannot be written does not stop a daemon. It counts what it lost, and says so with the
 first line that can be written again.
@@ -14,6 +14,7 @@ The levels are "debug", "info", "warning" and "error". Twin of `c/src/log.c`.
 
 import os
 import re
+import select
 import socket
 import stat
 import syslog
@@ -88,17 +89,28 @@ def log_open(path: str, level: str) -> Log:
     return log
 
 
-def _connect_journal() -> int:
+def _connect_journal(fd: int) -> bool:
+    """Also once more, when there is another journal: the socket has no name of its own to lose."""
+    journal = socket.socket(fileno=fd)
+    try:
+        journal.connect("/run/systemd/journal/socket")
+    except OSError:
+        return False
+    finally:
+        journal.detach()
+    return True
+
+
+def _open_journal() -> int:
     """A socket to the journal, if it is the journal that reads our standard error; else -1."""
     stream = re.match(r"(\d+):(\d+)", os.environ.get("JOURNAL_STREAM", ""))
     status = os.fstat(2)
     if not stream or (status.st_dev, status.st_ino) != tuple(map(int, stream.groups())):
         return -1
-    journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    with suppress(OSError):
-        journal.connect("/run/systemd/journal/socket")
-        return journal.detach()
-    journal.close()
+    fd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK).detach()
+    if _connect_journal(fd):
+        return fd
+    os.close(fd)
     return -1
 
 
@@ -107,13 +119,15 @@ def log_attach(level: str) -> Log:
 
     If JOURNAL_STREAM holds the device and inode of standard error, in decimal, "DEVICE:INODE",
     then the journal listens there. Lines then go to its socket, /run/systemd/journal/socket, as a
-    datagram of PRIORITY, SYSLOG_IDENTIFIER, LABD_EVENT and MESSAGE, the line. If that socket
-    cannot be reached, to standard error after all. Never fails. systemd.exec(5),
+    datagram of PRIORITY, SYSLOG_IDENTIFIER, LABD_EVENT and MESSAGE, the line. Ours is non-blocking
+    and close-on-exec, and connected once more when a line cannot be sent: the journal may have
+    been started anew. If it cannot be reached now, to standard error after all, where a line that
+    would have to wait for the reader is lost. Never fails. systemd.exec(5),
     $JOURNAL_STREAM; sd_journal_send(3).
     """
     log = Log()
     with suppress(OSError):
-        log.fd = _connect_journal()
+        log.fd = _open_journal()
     log_set_level(log, level)
     log.journal = log.fd >= 0
     if not log.journal:
@@ -125,7 +139,8 @@ def log_reopen(log: Log) -> None:
     """Open the path again: somebody has renamed the file, logrotate(8).
 
     The new file is opened first and then takes the place of the old one, so that no line is lost
-    in between. If it cannot be opened, the old one is kept. Does nothing when there is no file.
+    in between. If it cannot be opened, the old one is kept. Looks whether the new one ends within
+    a line. Does nothing when there is no file.
     Raises Failure.
     """
     if not log.path:
@@ -181,30 +196,46 @@ def _line(level: str, event: str, fields: Mapping[str, str | int]) -> bytes:
 def _send_journal(log: Log, level: str, event: str, line: bytes) -> bool:
     """One datagram of KEY=VALUE lines. A JSON text holds no newline, so none needs a length."""
     head = f"PRIORITY={_PRIORITIES[level]}\nSYSLOG_IDENTIFIER=labd\nLABD_EVENT={event}\nMESSAGE="
+    for _ in range(2):
+        with suppress(OSError):
+            return os.writev(log.fd, [head.encode(), line]) > 0
+        if not _connect_journal(log.fd):
+            break
+    return False
+
+
+def _is_free(fd: int) -> bool:
+    """Whether a line can be written to standard error without waiting for its reader. We may not
+    make it O_NONBLOCK: the flag belongs to all who share it."""
+    file = select.poll()
+    file.register(fd, select.POLLOUT)
+    return bool(file.poll(0))
+
+
+def _can_write(log: Log) -> bool:
+    """A file without a name is one that nobody will ever read: then it is opened anew."""
+    if not log.path:
+        return _is_free(log.fd)
     with suppress(OSError):
-        return os.writev(log.fd, [head.encode(), line]) > 0
-    return False
-
-
-def _file_is_there(log: Log) -> bool:
-    """A file without a name is one that nobody will ever read."""
-    if not log.path or os.fstat(log.fd).st_nlink > 0:
-        return True
-    with suppress(Failure):
-        log_reopen(log)
-        return True
-    return False
+        if os.fstat(log.fd).st_nlink > 0:
+            return True
+        with suppress(Failure):
+            log_reopen(log)
+            return True
+        return False
+    return True
 
 
 def _write_file(log: Log, line: bytes) -> bool:
     """The line in a single call, after the newline that a torn one still needs."""
-    if not _file_is_there(log):
+    if not _can_write(log):
         return False
-    whole = b"\n" + line if log.torn else line
+    extra = b"\n" if log.torn else b""
     with suppress(OSError):
-        written = os.write(log.fd, whole)
-        log.torn = written < len(whole)
-        return not log.torn
+        written = os.write(log.fd, extra + line)
+        # Of the newline alone: what was torn is ended, and no more.
+        log.torn = len(extra) < written < len(extra + line)
+        return written == len(extra + line)
     return False
 
 
@@ -225,19 +256,27 @@ def log_event(log: Log, level: str, event: str, **fields: str | int) -> None:
     """Write one line, if it is urgent enough.
 
     Never fails. A file that has no name any more (it was removed, not renamed) is opened anew at
-    its path. A line that was not written, or only in part (a full disk), is counted in log.lost;
-    before the next line that can be written comes the event "log_lost", a warning, with their
-    number in the field "lines". A part of a line is first ended by a newline, so that it spoils
-    no other.
+    its path. A line that was not written, or only in part (a full disk), is counted in log.lost.
+    Before the next line, or when the next event comes whatever its level, comes the event
+    "log_lost", a warning, with their number in the field "lines". A part of a line is first ended
+    by a newline, so that it spoils no other.
     """
-    if log.fd < 0 or _PRIORITIES[level] > log.level:
-        return
-    if (log.lost > 0 and not _confess(log)) or not _write_line(log, level, event, fields):
+    told = log.fd < 0 or log.lost == 0 or _confess(log)
+    if (
+        log.fd >= 0
+        and _PRIORITIES[level] <= log.level
+        and not (told and _write_line(log, level, event, fields))
+    ):
         log.lost += 1
 
 
 def log_close(log: Log) -> None:
-    """Close the file; events after that are dropped."""
+    """Close the file, but not standard error; events after that are dropped.
+
+    What was lost is told now, if it can be.
+    """
+    if log.fd >= 0 and log.lost > 0:
+        _confess(log)
     if log.fd > 2:
         os.close(log.fd)
     log.fd = -1

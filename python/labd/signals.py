@@ -14,7 +14,13 @@ import signal
 from labd import syscalls
 from labd.failure import failing
 
-_STOP_SIGNALS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_IGNORED_SIGNALS = (
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+    signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
 _TAKEN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
 
@@ -46,14 +52,14 @@ def signals_open() -> int:
     """Decide about every signal that matters to us.
 
     Ignores SIGTSTP, SIGTTIN and SIGTTOU: a daemon has no terminal that could stop it. Ignores
-    SIGPIPE: a peer that hangs up must cost us an EPIPE from write(2), not our life. Blocks
+    SIGPIPE and SIGXFSZ: a peer that hangs up, or a file that has reached its limit, must cost us
+    an EPIPE or EFBIG from write(2), not our life. Blocks
     SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD and opens one signalfd(2) for the five
     (non-blocking, close-on-exec).
 
     Returns the descriptor, owned by the caller. Raises Failure.
     """
-    _ignore(signal.SIGPIPE)
-    for number in _STOP_SIGNALS:
+    for number in _IGNORED_SIGNALS:
         _ignore(number)
     # Blocked before the descriptor exists: one that came in between would be acted upon by
     # its default, and end us: signalfd(2).

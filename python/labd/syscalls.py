@@ -24,6 +24,15 @@ def close_range(first: int, last: int = _EVERY_DESCRIPTOR) -> None:
     _check(lib.close_range(first, last, 0))
 
 
+RENAME_NOREPLACE: int = lib.RENAME_NOREPLACE
+
+
+def renameat2(source_fd: int, source: str, target_fd: int, target: str, flags: int) -> None:
+    """renameat2(2): rename(2) with paths from open folders, and flags."""
+    names = os.fsencode(source), os.fsencode(target)
+    _check(lib.renameat2(source_fd, names[0], target_fd, names[1], flags))
+
+
 def set_child_subreaper() -> None:
     """prctl(2), PR_SET_CHILD_SUBREAPER: orphans among our descendants become our children."""
     _check(lib.prctl(lib.PR_SET_CHILD_SUBREAPER, ffi.cast("unsigned long", 1)))

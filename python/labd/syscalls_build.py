@@ -10,6 +10,10 @@ from cffi import FFI
 DECLARATIONS = """
     int close_range(unsigned int first, unsigned int last, int flags);
 
+    static const int RENAME_NOREPLACE;
+    int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath,
+        unsigned int flags);
+
     static const int PR_SET_CHILD_SUBREAPER;
     int prctl(int option, ...);
 
@@ -40,6 +44,7 @@ DECLARATIONS = """
 
 HEADERS = """
     #include <signal.h>
+    #include <stdio.h>
     #include <sys/prctl.h>
     #include <sys/signalfd.h>
     #include <sys/timerfd.h>

@@ -73,7 +73,7 @@ observe: .venv/run.stamp
 	@$(if $(PID),,echo 'say which process: make observe PID=1234' >&2; exit 2)
 	@$(bin)/daemonlab observe $(PID) $(ARGS)
 
-## doctor: what this machine lacks for which lab, and how to bring it
+## doctor: what this machine lacks for which lab, and what brings it
 doctor:
 	@tools/doctor $(ARGS)
 
@@ -131,11 +131,11 @@ docs: c .venv/dev.stamp
 serve: c .venv/dev.stamp
 	@$(bin)/mkdocs serve
 
-## check-course: prove the course: every lab, check, hint and mutant; 20 runs under load
+## check-course: prove the course; each lab 20 times under load
 check-course: c .venv/run.stamp
 	@$(bin)/daemonlab check-course $(ARGS)
 
-## schedule: which lab opens and is due when, and what it counts (course.toml)
+## schedule: which lab opens when, is due when, counts what
 schedule: .venv/run.stamp
 	@$(bin)/daemonlab schedule $(ARGS)
 

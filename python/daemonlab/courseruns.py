@@ -210,5 +210,13 @@ def proofs(labs: Sequence[Lab], times: int, only: Collection[str]) -> Iterator[P
     yield from coursecheck.proofs_of_whole(all_labs(), only)
     for lab in labs:
         yield from coursecheck.proofs_by_reading(lab, planted, there, only)
+    if not set(only) & set(RUNS):
+        return
+    try:
+        subjects.reference()  # builds what mutants and skeletons take over from it
+    except BuildError as error:
+        problem = Problem("c/src, python/labd", str(error), "mend it, or: make c .venv/run.stamp")
+        yield Proof(0, "reference", "the reference can be built", (problem,))
+        return
     for lab in labs:
         yield from proofs_by_running(lab, planted, times, only)

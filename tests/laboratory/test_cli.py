@@ -212,7 +212,7 @@ def test_lab(house: Copy) -> None:
     for columns in (80, 120):
         run = house.daemonlab("lab", "1", variables={"COLUMNS": str(columns)}, limit=LIMIT)
         assert run.code == 0 and run.errors == "", run
-        assert "✗" not in run.output and run.words.count("18 of 18") == 2
+        assert "✗" not in run.output and run.words.count("20 of 20") == 2
         plain(run, columns)
         assert max(map(len, run.output.splitlines())) > columns * 0.8
 
@@ -226,7 +226,7 @@ def test_lab_as_json(house: Copy) -> None:
     assert [result["subject"] for result in data["results"]] == ["c", "python"]
     for result in data["results"]:
         assert set(result) == {"lab", "subject", "points", "of", "passed", "checks", "facts"}
-        assert (result["lab"], result["points"], result["of"]) == (1, 18, 18)
+        assert (result["lab"], result["points"], result["of"]) == (1, 20, 20)
         assert result["passed"] is True
         assert set(result["facts"]["friendly"]) == set(documentation())
         for check in result["checks"]:

@@ -208,6 +208,13 @@ def test_reference_that_fails(whole: Copy) -> None:
     assert text.startswith('C: directory in "'), text
 
 
+def test_reference_that_cannot_be_built(whole: Copy) -> None:
+    """Told like any other problem, with the compiler's words; nothing is run then."""
+    edit(whole.root / "c/src/detach.c", "#include", "#inclood")
+    (text,) = check(whole, "reference").values()
+    assert "inclood" in text
+
+
 def test_skeleton_that_fails_otherwise(whole: Copy) -> None:
     """The first message is not that of the function in which one is to begin."""
     assert check(whole, "skeleton") == {}

@@ -16,7 +16,7 @@ WORKERS ?= 2
 pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
 python   = $(wildcard setup.py python tests docs/hooks)
 c        = $(wildcard c/src/*.[ch])
-scripts  = .ci/run tools/python tools/system tools/venv tools/hooks/pre-commit
+scripts  = .ci/run tools/doctor tools/python tools/system tools/venv tools/hooks/pre-commit
 export NO_MKDOCS_2_WARNING = 1
 
 # Labs go by number: labs/01-detach is lab 1.
@@ -25,9 +25,10 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs mine fault observe skeletons test check docs serve
+talking := labs mine fault progress observe doctor check-course schedule skeletons test check docs \
+    serve
 goals   :=
-$(foreach goal,$(filter lab-% predict-% $(talking),$(MAKECMDGOALS)),\
+$(foreach goal,$(filter lab-% predict-% hint-% reset-% start-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
         $(if $(goals),$(eval $(goal): | $(lastword $(goals))))\
         $(eval goals += $(goal))))
@@ -40,9 +41,9 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) $(labs:%=predict-%) labs mine fault observe
+.PHONY: $(labs:%=lab-%) $(labs:%=predict-%) labs mine fault progress observe doctor
 
-## lab-N: run lab N: the C daemon, the Python port and yours, side by side
+## lab-N: run lab N: C, Python and yours; then what was green
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
 	@$(bin)/daemonlab lab $* $(ARGS)
 
@@ -52,6 +53,16 @@ lab-% predict-%:
 ## predict-N: before you run lab N, say what the kernel will say
 $(labs:%=predict-%): predict-%: c .venv/run.stamp
 	@$(bin)/daemonlab predict $* $(ARGS)
+
+## start-N: begin at lab N: all earlier ones are solved
+## hint-N: the next hint for what failed last in lab N
+## reset-N: bring its skeleton back, keep your file aside
+start-% hint-% reset-%: .venv/run.stamp
+	@$(bin)/daemonlab $(firstword $(subst -, ,$@)) $* $(ARGS)
+
+## progress: how far you are: points, hints, times
+progress: .venv/run.stamp
+	@$(bin)/daemonlab progress $(ARGS)
 
 ## labs: run every lab that is here
 labs: c .venv/run.stamp
@@ -70,6 +81,10 @@ fault: c .venv/run.stamp
 observe: .venv/run.stamp
 	@$(if $(PID),,echo 'say which process: make observe PID=1234' >&2; exit 2)
 	@$(bin)/daemonlab observe $(PID) $(ARGS)
+
+## doctor: what this machine lacks for which lab, and what brings it
+doctor:
+	@tools/doctor $(ARGS)
 
 ## c: build the C daemon, build/c/labd
 .PHONY: c
@@ -115,7 +130,7 @@ lint-tools:
 
 ##@ teach
 
-.PHONY: docs serve skeletons
+.PHONY: docs serve skeletons schedule check-course
 
 ## docs: build the book into site/
 docs: c .venv/dev.stamp
@@ -124,6 +139,14 @@ docs: c .venv/dev.stamp
 ## serve: read the book in a browser while it is being written
 serve: c .venv/dev.stamp
 	@$(bin)/mkdocs serve
+
+## check-course: prove the course; each lab 20 times under load
+check-course: c .venv/run.stamp
+	@$(bin)/daemonlab check-course $(ARGS)
+
+## schedule: which lab opens when, is due when, counts what
+schedule: .venv/run.stamp
+	@$(bin)/daemonlab schedule $(ARGS)
 
 ## skeletons: derive the skeletons of the labs from the reference anew
 skeletons: .venv/run.stamp

@@ -3,17 +3,15 @@
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from daemonlab import course
+from daemonlab import course, coursecheck
 from daemonlab.facts import documentation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,8 +20,6 @@ EXAMPLES = DOCS / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
 LABS = sorted(ROOT.glob("labs/*/lab.toml"))
 HINTS = sorted(ROOT.glob("labs/*/hints.toml"))
-ELSEWHERE = {"daemon(7)", "sd_listen_fds(3)", "umount(8)", "bash(1)", "ps(1)"}
-"""Pages that packages other than the manual's own bring."""
 
 pytestmark = pytest.mark.xdist_group("docs")  # one build serves all
 
@@ -96,13 +92,12 @@ def test_nothing_is_fetched_from_elsewhere(site: dict[Path, Page]) -> None:
 def test_sections_of_the_checks(site: dict[Path, Page]) -> None:
     """A check that fails, and its hints, name sections of chapters: they are there."""
     pages = {file.parent.name: page for file, page in site.items() if file.name == "index.html"}
-    for lab in LABS:
-        for check in tomllib.loads(lab.read_text("utf-8"))["check"]:
-            chapter, anchor = check["section"].split(".md#")
-            assert anchor in pages[chapter].ids, check["section"]
-    for hints in HINTS:
-        for chapter, anchor in re.findall(r"([\w-]+)\.md#([\w-]+)", hints.read_text("utf-8")):
-            assert anchor in pages[chapter].ids, f"{hints}: {chapter}.md#{anchor}"
+    ids = {name: page.ids for name, page in pages.items()}
+    for lab in course.labs():
+        assert coursecheck.section_problems(lab, ids) == []
+    read = coursecheck.anchors()
+    for name in read.keys() & ids.keys():
+        assert read[name] <= ids[name], "check-course takes for an anchor what is none"
 
 
 def test_pages_of_the_manual() -> None:
@@ -111,14 +106,12 @@ def test_pages_of_the_manual() -> None:
         re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text("utf-8"))
         for page in (*PAGES, *HINTS, *LABS)
     ]
-    names = {name for text in prose for name in re.findall(r"\b[a-z_][\w.-]*\([1-8]\w*\)", text)}
+    names = {name for text in prose for name in coursecheck.PAGE.findall(text)}
     assert names
-    if not shutil.which("man") or subprocess.run(["man", "-w", "2", "fork"]).returncode != 0:
+    if not coursecheck.manual_is_here():
         pytest.skip("the manual is not installed: apt install man-db manpages-dev")
-    for name in sorted(names - ELSEWHERE):
-        page, section = name.rstrip(")").split("(")
-        found = subprocess.run(["man", "-w", section, page], capture_output=True, text=True)
-        assert found.returncode == 0, found.stderr
+    assert coursecheck.missing_pages(names) == []
+    assert coursecheck.missing_pages(["fork(2)", "no-such-call(2)"]) == ["no-such-call(2)"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

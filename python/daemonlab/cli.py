@@ -9,25 +9,47 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from daemonlab import course, fault, predict, questions, report, skeleton, subjects
+from daemonlab import (
+    course,
+    coursecheck,
+    courseruns,
+    doctor,
+    fault,
+    hints,
+    loop,
+    policy,
+    predict,
+    questions,
+    report,
+    skeleton,
+    standing,
+    subjects,
+    workfile,
+)
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
-from daemonlab.house import LABS, PORT, C
+from daemonlab.explain import relative
+from daemonlab.house import LABS, PORT, ROOT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
+from daemonlab.loop import MEND, Broken, Regression
 from daemonlab.mutants import MutantError
 from daemonlab.observe import ProcessGone, snapshot
 from daemonlab.page import Lines, Page
 from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
+from daemonlab.progress import Progress, ProgressError, recorded
 from daemonlab.refusal import refused
 from daemonlab.scenarios import of_any
+from daemonlab.schedule import data as schedule_data
+from daemonlab.schedule import print_schedule
 from daemonlab.show import print_any, print_snapshot
 from daemonlab.text import printable
 
@@ -62,11 +84,29 @@ def main() -> None:
             signal.signal(number, leave)
 
 
+def _policy() -> policy.Policy:
+    """What the instructor's course.toml says."""
+    try:
+        return policy.load(course.labs())
+    except policy.PolicyError as error:
+        raise _Usage(str(error)) from error
+
+
+def _labs() -> tuple[course.Lab, ...]:
+    """The labs that belong to this course."""
+    chosen = _policy().labs
+    return tuple(lab for lab in course.labs() if lab.number in chosen)
+
+
 def _lab(number: int) -> course.Lab:
     try:
-        return course.lab(number)
+        this = course.lab(number)
     except course.CourseError as error:
         raise _Usage(str(error)) from error
+    if number not in (chosen := _policy().labs):
+        shown = ", ".join(map(str, chosen))
+        raise _Usage(f"lab {number} is not part of this course: course.toml names labs {shown}")
+    return this
 
 
 def _reference() -> tuple[subjects.Subject, ...]:
@@ -77,19 +117,11 @@ def _reference() -> tuple[subjects.Subject, ...]:
         raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
 
 
-def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[str]]:
+def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
     """The student's subjects, and what kept others from being built."""
-    built, broken = [], []
-    for suffix in ("c", "py"):
-        begun = [lab for lab in labs if lab.skeleton(suffix) in subjects.started(lab)]
-        if begun:
-            try:
-                with _in_words():
-                    built.append(subjects.mine(begun, suffix))
-            except subjects.BuildError as error:
-                files = ", ".join(report.relative(lab.skeleton(suffix)) for lab in begun)
-                broken.append(f"{files} does not compile:\n\n{error}")
-    return built, broken
+    languages = _policy().to_do
+    with _in_words():
+        return loop.mine(labs, languages)
 
 
 @contextmanager
@@ -112,38 +144,121 @@ def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
         return run_lab(lab, those)
 
 
-def _finish(
-    console: Console, results: Sequence[Result], broken: Sequence[str], as_json: bool
-) -> None:
-    if as_json:
-        data = {"results": [report.result_data(result) for result in results], "broken": broken}
-        click.echo(report.as_json(data))
-    else:
-        report.print_results(console, results)
-        for text in broken:
-            console.print()
-            lines = map(printable, text.splitlines())
-            console.print("\n".join(lines), style="bold red", markup=False)
-    if broken or not all(result.passed for result in results):
-        sys.exit(1)
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    """Where results are shown: in a table, or one line a row; nowhere, when data was asked for."""
+
+    plain: bool
+    as_json: bool
+    console: Console = field(default_factory=_console)
+    terms: policy.Policy = field(default_factory=_policy)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One line of ours."""
+        if not self.as_json and (text or not self.plain):
+            self.console.print(text, style=style, markup=False, soft_wrap=self.plain)
+
+    def results(self, results: Sequence[Result]) -> None:
+        """One lab."""
+        if not self.as_json and self.plain:
+            for text in report.plain_results(results, self.terms.shows):
+                self.line(text)
+        elif not self.as_json:
+            report.print_results(self.console, results, self.terms.shows)
+
+    def failure(self, result: Result) -> None:
+        """The first failing check of one subject."""
+        if not self.as_json and self.plain:
+            for text in report.plain_failure(result, self.terms.shows):
+                self.line(text)
+        elif not self.as_json:
+            report.print_failure(self.console, result, self.terms.shows)
+
+    def broken(self, broken: Sequence[Broken]) -> None:
+        """Modules that could not be built."""
+        for one in broken:
+            self.line()
+            for text in one.text.splitlines():
+                self.line(printable(text), style="bold red")
+            self.line()
+            self.line(MEND)
+
+
+_PLAIN = click.option(
+    "--plain", is_flag=True, help="No boxes, one line a row, words for signs: for screen readers."
+)
+
+
+def _noted(
+    this: course.Lab, results: Sequence[Result], broken: Sequence[Broken]
+) -> Progress | None:
+    """The student's progress, with this run in it. The results count more than the book-keeping:
+    what is wrong with its file is told, and that is all."""
+    try:
+        return loop.note(this, results, broken)
+    except ProgressError as error:
+        click.echo(f"daemonlab: this run was not noted: {error}", err=True)
+        return None
+
+
+def _look_back(
+    screen: _Screen, this: course.Lab, results: Sequence[Result], progress: Progress
+) -> Iterator[Regression]:
+    """Run the earlier labs that were green, in each language in which this one starts."""
+    for result in results:
+        language = loop.language_of(result)
+        green = loop.green_before(this, language, progress) if language else []
+        if not language or not green:
+            continue
+        title, numbers = result.subject.title, ", ".join(str(lab.number) for lab in green)
+        screen.line()
+        if not loop.starts(result):
+            screen.line(f"{title}: what was green (lab {numbers}) is run again once this starts.")
+            continue
+        screen.line(f"{title}: now what was green, together with this lab: lab {numbers}")
+        try:
+            with _in_words():
+                for back in loop.regressions(this, language, green):
+                    screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
+                    screen.failure(back.result)
+                    yield back
+        except subjects.BuildError as error:
+            lines = "\n".join(map(printable, str(error).splitlines()))
+            raise _Failed(f"your modules do not go together:\n{lines}") from error
 
 
 @main.command()
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
-def lab(number: int, as_json: bool) -> None:
+@_PLAIN
+@click.option("--alone", is_flag=True, help="Do not run the earlier labs that were green.")
+def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     """Run lab NUMBER: the C reference, the Python port and your own module, side by side.
 
     Your module takes part once you have begun with it: open labs/NN-*/ to see what is to be done.
+    When it starts, your earlier labs that were green are run again, all of your modules in one
+    daemon: what your change has broken there is said. How it went is noted in progress.toml; what
+    a launch that failed has printed and logged is kept in build/last.
+
     Exits with 0 when every check passed, or when you have not begun; with 1 when one failed.
     """
     this = _lab(number)
-    console = _console()
+    screen = _Screen(plain, as_json)
     mine, broken = _mine([this])
     results = _judged(this, [*_reference(), *mine])
-    _finish(console, results, broken, as_json)
-    if not as_json and not mine:
-        report.print_begin(console, this)
+    loop.keep(results)
+    screen.results(results)
+    screen.broken(broken)
+    if not mine and not broken:
+        screen.line()
+        for text in report.begin(this, screen.terms.to_do):
+            screen.line(text)
+    progress = _noted(this, results, broken)
+    back = [] if alone or not progress else [*_look_back(screen, this, results, progress)]
+    if as_json:
+        click.echo(report.as_json(report.data(results, broken, back)))
+    passed = all(result.passed for result in (*results, *(one.result for one in back)))
+    sys.exit(0 if passed and not broken else 1)
 
 
 def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:
@@ -159,44 +274,139 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
-def mine(as_json: bool) -> None:
+@_PLAIN
+def mine(as_json: bool, plain: bool) -> None:
     """Run every lab with all of your modules at once: your own daemon, whole.
 
     Modules that you have not begun with are the reference's.
     """
-    console = _console()
-    labs = course.labs()
+    screen = _Screen(plain, as_json)
+    labs = _labs()
     built, broken = _mine(labs)
     if not built and not broken:
-        console.print("You have not begun with any lab yet: [bold]make lab-1[/] says how.")
+        click.echo("You have not begun with any lab yet: make lab-1 says how.")
         return
     _reference()
     results = _whole(labs, built)
-    if as_json:
-        _finish(console, results, broken, as_json)
-        return
+    loop.keep(results)
     for this in labs:
-        of_this = [result for result in results if result.lab is this]
-        if of_this:
-            report.print_results(console, of_this)
-            console.print()
+        if of_this := [result for result in results if result.lab is this]:
+            screen.results(of_this)
+            screen.line()
     for result in results:
         if result.hangs and result.lab is not labs[-1]:
-            console.print(f"{result.subject.title} does not start: no later lab was run with it.\n")
-    _finish(console, (), broken, False)
-    sys.exit(0 if all(result.passed for result in results) else 1)
+            screen.line(f"{result.subject.title} does not start: no later lab was run with it.")
+            screen.line()
+    screen.broken(broken)
+    if as_json:
+        click.echo(report.as_json(report.data(results, broken)))
+    sys.exit(0 if not broken and all(result.passed for result in results) else 1)
+
+
+_LANGUAGE = click.option(
+    "--language", type=click.Choice(list(loop.SUFFIXES)), help="Which of your two modules."
+)
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.option("--check", help="Help with this check, not with the first that failed.")
+@_LANGUAGE
+@click.option("--again", is_flag=True, help="Show what was shown already; counts nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the hint as JSON.")
+@_PLAIN
+def hint(
+    number: int, check: str | None, language: str | None, again: bool, as_json: bool, plain: bool
+) -> None:
+    """Show the next hint for the first check that failed in your last run of lab NUMBER.
+
+    There are three for each check: a question, a pointer, a recipe. What was shown is counted in
+    progress.toml. The language is that of your last run.
+    """
+    this = _lab(number)
+    try:
+        with recorded() if not again else nullcontext(Progress.load()) as progress:
+            language = hints.language_of(this, progress, language, check)
+            shown = hints.next_hint(this, progress, language, check, again)
+    except hints.HintError as error:
+        raise _Usage(str(error)) from error
+    except (ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    if as_json:
+        click.echo(report.as_json(hints.data(shown)))
+        return
+    for line in hints.lines(shown, plain):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@_PLAIN
+def progress(as_json: bool, plain: bool) -> None:
+    """Show how far you are: every lab of the course, both languages, points, runs, hints, times.
+
+    All of it is in progress.toml, a plain file that you may read, commit and carry along.
+    """
+    try:
+        labs, known = course.labs(), Progress.load()
+    except (ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    if as_json:
+        click.echo(report.as_json(standing.data(labs, known)))
+    elif plain:
+        for line in standing.plain(labs, known):
+            click.echo(line)
+    else:
+        standing.show(_console(), labs, known)
+
+
+@main.command()
+@click.argument("number", type=int)
+@_LANGUAGE
+def reset(number: int, language: str | None) -> None:
+    """Bring the skeleton of lab NUMBER back, and keep your file aside as NAME.c.1, .2 and so on.
+
+    Nothing is overwritten. Without --language it is the one that you have begun with.
+    """
+    this = _lab(number)
+    changed = [one for one in loop.SUFFIXES if loop.changed(this, one)]
+    if language is None and len(changed) > 1:
+        raise _Usage(
+            "neither of your two files is the skeleton: say --language c, or --language python"
+        )
+    for one in [language] if language else changed or loop.SUFFIXES:
+        try:
+            click.echo(workfile.reset(this, one))
+        except workfile.WorkfileError as error:
+            raise _Failed(str(error)) from error
+
+
+@main.command()
+@click.argument("number", type=int)
+def start(number: int) -> None:
+    """Begin at lab NUMBER, with all earlier ones solved: say what to read, open and write.
+
+    Your module always runs in a daemon whose other modules are the reference's, so nothing of
+    yours has to be there for the earlier labs. A skeleton that is missing is put in its place;
+    nothing else is changed.
+    """
+    this = _lab(number)
+    try:
+        for line in workfile.start(this):
+            click.echo(line)
+    except workfile.WorkfileError as error:
+        raise _Failed(str(error)) from error
 
 
 # --- predict, and find the fault ---
 
-_LANGUAGE = click.option(
+_SUBJECT = click.option(
     "--language",
     type=click.Choice(course.LANGUAGES),
     default="c",
     show_default=True,
     help="Which of the two daemons runs.",
 )
-_PLAIN = click.option("--plain", is_flag=True, help="One line a row, no signs: to be read aloud.")
 
 
 def _reference_in(language: str) -> subjects.Subject:
@@ -205,7 +415,7 @@ def _reference_in(language: str) -> subjects.Subject:
 
 @main.command("predict")
 @click.argument("number", type=int)
-@_LANGUAGE
+@_SUBJECT
 @click.option(
     "--answers",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -252,7 +462,7 @@ def predict_command(
 @main.command("fault")
 @click.option("--lab", "number", type=int, help="A fault of this lab; any, if it is not given.")
 @click.option("--seed", type=click.IntRange(0), help="The same number has the same fault.")
-@_LANGUAGE
+@_SUBJECT
 @click.option("--answer", "given", metavar="ID", help="Ask nothing: judge this answer.")
 @_PLAIN
 def fault_command(
@@ -386,9 +596,94 @@ def skeletons(check: bool, force: bool) -> None:
                 click.echo(line)
             sys.exit(1 if stale else 0)
         for path in skeleton.write(*source, force=force):
-            click.echo(report.relative(path))
+            click.echo(relative(path))
     except skeleton.SkeletonError as error:
         raise _Failed(str(error)) from error
+
+
+_PROOFS = (*coursecheck.WHOLE, *coursecheck.READ, *courseruns.RUNS)
+
+
+def _numbers(context: click.Context, option: click.Parameter, value: str) -> list[course.Lab]:
+    """The labs that "1,3-5" names; all for nothing."""
+    try:
+        there = {lab.number: lab for lab in course.labs()}
+        return [there[number] for number in coursecheck.numbers(value, there)]
+    except (course.CourseError, ValueError) as error:
+        raise _Failed(str(error)) from error
+
+
+@main.command()
+@click.option("--labs", callback=_numbers, default="", help="Only these, such as 1,3-5.")
+@click.option(
+    "--times",
+    type=click.IntRange(0, 1000),
+    default=20,
+    show_default=True,
+    help="How many times each lab is run while the machine is kept busy.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(_PROOFS),
+    multiple=True,
+    help="Only this proof; may be given several times.",
+)
+@click.option("--without", type=click.Choice(_PROOFS), multiple=True, help="Leave this proof out.")
+@click.option("--json", "as_json", is_flag=True, help="Print every proof, as JSON.")
+@_PLAIN
+def check_course(
+    labs: list[course.Lab],
+    times: int,
+    only: Sequence[str],
+    without: Sequence[str],
+    as_json: bool,
+    plain: bool,
+) -> None:
+    """Prove the course: that each lab can be done, and that each of its checks says what it should.
+
+    The reference passes, the untouched skeleton fails as it is meant to, every mutant is killed by
+    the check meant for it, every check has hints, pages and sections, no file is stray or stale,
+    and no run of a lab fails while the machine is busy. Exits with 1 when one of these does not
+    hold.
+    """
+    found = []
+    wanted = [name for name in only or _PROOFS if name not in without]
+    with _in_words():
+        for proof in courseruns.proofs(labs, times, wanted):
+            found.append(proof)
+            for line in [] if as_json else coursecheck.lines(proof, plain):
+                click.echo(line)
+    if as_json:
+        click.echo(report.as_json(coursecheck.data(found)))
+    else:
+        click.echo(coursecheck.summary(found))
+    sys.exit(0 if all(proof.holds for proof in found) else 1)
+
+
+@main.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print everything found, as JSON.")
+@_PLAIN
+def examine(as_json: bool, plain: bool) -> None:
+    """Say what this machine lacks for which lab, and how to bring it.
+
+    Nothing is installed or changed. Where this command does not run yet, tools/doctor does.
+    Exits with 0 when every lab that is here can run.
+    """
+    sys.exit(doctor.report(ROOT, as_json, plain))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the schedule and its rules, as JSON.")
+@_PLAIN
+def schedule(as_json: bool, plain: bool) -> None:
+    """Show which lab opens when, when it is due, and what it counts.
+
+    An instructor writes that into course.toml; without it, all labs are open at any time.
+    """
+    if as_json:
+        click.echo(report.as_json(schedule_data(_policy(), course.labs())))
+    else:
+        print_schedule(_console(), _policy(), course.labs(), plain)
 
 
 if __name__ == "__main__":

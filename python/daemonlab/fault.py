@@ -17,6 +17,7 @@ from functools import partial
 from daemonlab.birth import FOLDER, born, configured
 from daemonlab.checks import CHECKS, Verdict
 from daemonlab.course import CheckInfo, Lab
+from daemonlab.explain import relative
 from daemonlab.facts import Facts, facts_of
 from daemonlab.house import BUILD, CHAPTERS, MUTANTS
 from daemonlab.launch import Launch
@@ -25,7 +26,6 @@ from daemonlab.observe import Snapshot, alive
 from daemonlab.page import Ended, Lines, Page
 from daemonlab.perform import performing
 from daemonlab.record import Record
-from daemonlab.report import relative
 from daemonlab.scenarios import LABS as SCENARIOS
 from daemonlab.scenarios import Scenario
 from daemonlab.subjects import Subject

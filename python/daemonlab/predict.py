@@ -10,13 +10,13 @@ from pathlib import Path
 
 from daemonlab.birth import FOLDER, born, configured
 from daemonlab.checks import show
+from daemonlab.explain import relative
 from daemonlab.facts import Facts, facts_of
 from daemonlab.house import CHAPTERS
 from daemonlab.page import Lines, Page
 from daemonlab.perform import perform
 from daemonlab.questions import PROCESSES, Question, Quiz
 from daemonlab.record import Record
-from daemonlab.report import relative
 from daemonlab.subjects import Subject
 from daemonlab.text import printable
 

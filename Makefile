@@ -25,7 +25,7 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs mine observe skeletons test check docs serve
+talking := labs watch mine observe skeletons test check docs serve
 goals   :=
 $(foreach goal,$(filter lab-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
@@ -40,7 +40,7 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) labs mine observe
+.PHONY: $(labs:%=lab-%) labs watch mine observe
 
 ## lab-N: run lab N: the C daemon, the Python port and yours, side by side
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
@@ -53,6 +53,10 @@ lab-%:
 labs: c .venv/run.stamp
 	@failed=0; for n in $(labs); do $(bin)/daemonlab lab $$n $(ARGS) || failed=1; done; \
 	exit $$failed
+
+## watch: run your lab again at each save; ARGS="3" for lab 3, else where you are
+watch: c .venv/run.stamp
+	@$(bin)/daemonlab watch $(ARGS)
 
 ## mine: run your own daemon whole, all of your modules at once
 mine: c .venv/run.stamp

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
-from daemonlab import course, report, skeleton, subjects
+from daemonlab import course, desk, report, skeleton, subjects
+from daemonlab import watch as watching
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.house import LABS, PORT, C
@@ -22,7 +23,9 @@ from daemonlab.launch import LaunchError
 from daemonlab.observe import ProcessGone, snapshot
 from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
+from daemonlab.progress import ProgressError
 from daemonlab.refusal import refused
+from daemonlab.saves import WatchError
 from daemonlab.scenarios import of_any
 from daemonlab.show import print_any, print_snapshot
 from daemonlab.text import printable
@@ -140,6 +143,31 @@ def lab(number: int, as_json: bool) -> None:
     _finish(console, results, broken, as_json)
     if not as_json and not mine:
         report.print_begin(console, this)
+
+
+@main.command()
+@click.argument("number", type=int, required=False)
+@click.option("--language", type=click.Choice(course.LANGUAGES), help="Watch these files alone.")
+@click.option("--plain", is_flag=True, help="One line after the other: nothing is cleared.")
+def watch(number: int | None, language: str | None, plain: bool) -> None:
+    """Run a lab again each time you save your file; keys do the rest.
+
+    It is lab NUMBER, else that of the file you saved last, else the first that is not green. It
+    never goes on to the next lab by itself. Without a terminal to read keys from, end it by Ctrl-C.
+    """
+    chosen = watching.Choice(_lab(number) if number is not None else None, language)
+    try:
+        with _in_words():
+            code = watching.watch(
+                _console(),
+                course.labs(),
+                chosen,
+                desk.Desk(plain),
+                plain=plain,
+            )
+    except (WatchError, ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    sys.exit(code)
 
 
 def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:

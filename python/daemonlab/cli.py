@@ -8,22 +8,25 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 
 import click
 from rich.console import Console
 
-from daemonlab import course, desk, report, skeleton, subjects
+from daemonlab import course, desk, hints, loop, report, skeleton, standing, subjects, workfile
 from daemonlab import watch as watching
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
+from daemonlab.explain import relative
 from daemonlab.house import LABS, PORT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
+from daemonlab.loop import MEND, Broken, Regression
 from daemonlab.observe import ProcessGone, snapshot
 from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
-from daemonlab.progress import ProgressError
+from daemonlab.progress import Progress, ProgressError, recorded
 from daemonlab.refusal import refused
 from daemonlab.saves import WatchError
 from daemonlab.scenarios import of_any
@@ -76,19 +79,10 @@ def _reference() -> tuple[subjects.Subject, ...]:
         raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
 
 
-def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[str]]:
+def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
     """The student's subjects, and what kept others from being built."""
-    built, broken = [], []
-    for suffix in ("c", "py"):
-        begun = [lab for lab in labs if lab.skeleton(suffix) in subjects.started(lab)]
-        if begun:
-            try:
-                with _in_words():
-                    built.append(subjects.mine(begun, suffix))
-            except subjects.BuildError as error:
-                files = ", ".join(report.relative(lab.skeleton(suffix)) for lab in begun)
-                broken.append(f"{files} does not compile:\n\n{error}")
-    return built, broken
+    with _in_words():
+        return loop.mine(labs)
 
 
 @contextmanager
@@ -111,44 +105,126 @@ def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
         return run_lab(lab, those)
 
 
-def _finish(
-    console: Console, results: Sequence[Result], broken: Sequence[str], as_json: bool
-) -> None:
-    if as_json:
-        data = {"results": [report.result_data(result) for result in results], "broken": broken}
-        click.echo(report.as_json(data))
-    else:
-        report.print_results(console, results)
-        for text in broken:
-            console.print()
-            lines = map(printable, text.splitlines())
-            console.print("\n".join(lines), style="bold red", markup=False)
-    if broken or not all(result.passed for result in results):
-        sys.exit(1)
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    """Where results are shown: in a table, or one line a row; nowhere, when data was asked for."""
+
+    plain: bool
+    as_json: bool
+    console: Console = field(default_factory=_console)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One line of ours."""
+        if not self.as_json and (text or not self.plain):
+            self.console.print(text, style=style, markup=False, soft_wrap=self.plain)
+
+    def results(self, results: Sequence[Result]) -> None:
+        """One lab."""
+        if not self.as_json and self.plain:
+            for text in report.plain_results(results):
+                self.line(text)
+        elif not self.as_json:
+            report.print_results(self.console, results)
+
+    def failure(self, result: Result) -> None:
+        """The first failing check of one subject."""
+        if not self.as_json and self.plain:
+            for text in report.plain_failure(result):
+                self.line(text)
+        elif not self.as_json:
+            report.print_failure(self.console, result)
+
+    def broken(self, broken: Sequence[Broken]) -> None:
+        """Modules that could not be built."""
+        for one in broken:
+            self.line()
+            for text in one.text.splitlines():
+                self.line(printable(text), style="bold red")
+            self.line()
+            self.line(MEND)
+
+
+_PLAIN = click.option(
+    "--plain", is_flag=True, help="No boxes, one line a row, words for signs: for screen readers."
+)
+
+
+def _noted(
+    this: course.Lab, results: Sequence[Result], broken: Sequence[Broken]
+) -> Progress | None:
+    """The student's progress, with this run in it. The results count more than the book-keeping:
+    what is wrong with its file is told, and that is all."""
+    try:
+        return loop.note(this, results, broken)
+    except ProgressError as error:
+        click.echo(f"daemonlab: this run was not noted: {error}", err=True)
+        return None
+
+
+def _look_back(
+    screen: _Screen, this: course.Lab, results: Sequence[Result], progress: Progress
+) -> Iterator[Regression]:
+    """Run the earlier labs that were green, in each language in which this one starts."""
+    for result in results:
+        language = loop.language_of(result)
+        green = loop.green_before(this, language, progress) if language else []
+        if not language or not green:
+            continue
+        title, numbers = result.subject.title, ", ".join(str(lab.number) for lab in green)
+        screen.line()
+        if not loop.starts(result):
+            screen.line(f"{title}: what was green (lab {numbers}) is run again once this starts.")
+            continue
+        screen.line(f"{title}: now what was green, together with this lab: lab {numbers}")
+        try:
+            with _in_words():
+                for back in loop.regressions(this, language, green):
+                    screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
+                    screen.failure(back.result)
+                    yield back
+        except subjects.BuildError as error:
+            lines = "\n".join(map(printable, str(error).splitlines()))
+            raise _Failed(f"your modules do not go together:\n{lines}") from error
 
 
 @main.command()
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
-def lab(number: int, as_json: bool) -> None:
+@_PLAIN
+@click.option("--alone", is_flag=True, help="Do not run the earlier labs that were green.")
+def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     """Run lab NUMBER: the C reference, the Python port and your own module, side by side.
 
     Your module takes part once you have begun with it: open labs/NN-*/ to see what is to be done.
+    When it starts, your earlier labs that were green are run again, all of your modules in one
+    daemon: what your change has broken there is said. How it went is noted in progress.toml; what
+    a launch that failed has printed and logged is kept in build/last.
+
     Exits with 0 when every check passed, or when you have not begun; with 1 when one failed.
     """
     this = _lab(number)
-    console = _console()
+    screen = _Screen(plain, as_json)
     mine, broken = _mine([this])
     results = _judged(this, [*_reference(), *mine])
-    _finish(console, results, broken, as_json)
-    if not as_json and not mine:
-        report.print_begin(console, this)
+    loop.keep(results)
+    screen.results(results)
+    screen.broken(broken)
+    if not mine and not broken:
+        screen.line()
+        for text in report.begin(this):
+            screen.line(text)
+    progress = _noted(this, results, broken)
+    back = [] if alone or not progress else [*_look_back(screen, this, results, progress)]
+    if as_json:
+        click.echo(report.as_json(report.data(results, broken, back)))
+    passed = all(result.passed for result in (*results, *(one.result for one in back)))
+    sys.exit(0 if passed and not broken else 1)
 
 
 @main.command()
 @click.argument("number", type=int, required=False)
 @click.option("--language", type=click.Choice(course.LANGUAGES), help="Watch these files alone.")
-@click.option("--plain", is_flag=True, help="One line after the other: nothing is cleared.")
+@_PLAIN
 def watch(number: int | None, language: str | None, plain: bool) -> None:
     """Run a lab again each time you save your file; keys do the rest.
 
@@ -183,32 +259,128 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
-def mine(as_json: bool) -> None:
+@_PLAIN
+def mine(as_json: bool, plain: bool) -> None:
     """Run every lab with all of your modules at once: your own daemon, whole.
 
     Modules that you have not begun with are the reference's.
     """
-    console = _console()
+    screen = _Screen(plain, as_json)
     labs = course.labs()
     built, broken = _mine(labs)
     if not built and not broken:
-        console.print("You have not begun with any lab yet: [bold]make lab-1[/] says how.")
+        click.echo("You have not begun with any lab yet: make lab-1 says how.")
         return
     _reference()
     results = _whole(labs, built)
-    if as_json:
-        _finish(console, results, broken, as_json)
-        return
+    loop.keep(results)
     for this in labs:
-        of_this = [result for result in results if result.lab is this]
-        if of_this:
-            report.print_results(console, of_this)
-            console.print()
+        if of_this := [result for result in results if result.lab is this]:
+            screen.results(of_this)
+            screen.line()
     for result in results:
         if result.hangs and result.lab is not labs[-1]:
-            console.print(f"{result.subject.title} does not start: no later lab was run with it.\n")
-    _finish(console, (), broken, False)
-    sys.exit(0 if all(result.passed for result in results) else 1)
+            screen.line(f"{result.subject.title} does not start: no later lab was run with it.")
+            screen.line()
+    screen.broken(broken)
+    if as_json:
+        click.echo(report.as_json(report.data(results, broken)))
+    sys.exit(0 if not broken and all(result.passed for result in results) else 1)
+
+
+_LANGUAGE = click.option(
+    "--language", type=click.Choice(list(loop.SUFFIXES)), help="Which of your two modules."
+)
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.option("--check", help="Help with this check, not with the first that failed.")
+@_LANGUAGE
+@click.option("--again", is_flag=True, help="Show what was shown already; counts nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the hint as JSON.")
+@_PLAIN
+def hint(
+    number: int, check: str | None, language: str | None, again: bool, as_json: bool, plain: bool
+) -> None:
+    """Show the next hint for the first check that failed in your last run of lab NUMBER.
+
+    There are three for each check: a question, a pointer, a recipe. What was shown is counted in
+    progress.toml. The language is that of your last run.
+    """
+    this = _lab(number)
+    try:
+        with recorded() if not again else nullcontext(Progress.load()) as progress:
+            language = hints.language_of(this, progress, language, check)
+            shown = hints.next_hint(this, progress, language, check, again)
+    except hints.HintError as error:
+        raise _Usage(str(error)) from error
+    except (ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    if as_json:
+        click.echo(report.as_json(hints.data(shown)))
+        return
+    for line in hints.lines(shown, plain):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@_PLAIN
+def progress(as_json: bool, plain: bool) -> None:
+    """Show how far you are: every lab of the course, both languages, points, runs, hints, times.
+
+    All of it is in progress.toml, a plain file that you may read, commit and carry along.
+    """
+    try:
+        labs, known = course.labs(), Progress.load()
+    except (ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    if as_json:
+        click.echo(report.as_json(standing.data(labs, known)))
+    elif plain:
+        for line in standing.plain(labs, known):
+            click.echo(line)
+    else:
+        standing.show(_console(), labs, known)
+
+
+@main.command()
+@click.argument("number", type=int)
+@_LANGUAGE
+def reset(number: int, language: str | None) -> None:
+    """Bring the skeleton of lab NUMBER back, and keep your file aside as NAME.c.1, .2 and so on.
+
+    Nothing is overwritten. Without --language it is the one that you have begun with.
+    """
+    this = _lab(number)
+    changed = [one for one in loop.SUFFIXES if loop.changed(this, one)]
+    if language is None and len(changed) > 1:
+        raise _Usage(
+            "neither of your two files is the skeleton: say --language c, or --language python"
+        )
+    for one in [language] if language else changed or loop.SUFFIXES:
+        try:
+            click.echo(workfile.reset(this, one))
+        except workfile.WorkfileError as error:
+            raise _Failed(str(error)) from error
+
+
+@main.command()
+@click.argument("number", type=int)
+def start(number: int) -> None:
+    """Begin at lab NUMBER, with all earlier ones solved: say what to read, open and write.
+
+    Your module always runs in a daemon whose other modules are the reference's, so nothing of
+    yours has to be there for the earlier labs. A skeleton that is missing is put in its place;
+    nothing else is changed.
+    """
+    this = _lab(number)
+    try:
+        for line in workfile.start(this):
+            click.echo(line)
+    except workfile.WorkfileError as error:
+        raise _Failed(str(error)) from error
 
 
 @main.command()
@@ -288,7 +460,7 @@ def skeletons(check: bool, force: bool) -> None:
                 click.echo(line)
             sys.exit(1 if stale else 0)
         for path in skeleton.write(*source, force=force):
-            click.echo(report.relative(path))
+            click.echo(relative(path))
     except skeleton.SkeletonError as error:
         raise _Failed(str(error)) from error
 

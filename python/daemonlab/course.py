@@ -32,6 +32,10 @@ class CheckInfo:
     """Not reached unless that check has passed; empty for none."""
     why: str
     """One sentence: why it matters."""
+    story: str
+    """One sentence: the daemon that it happened to, with the report; empty for none."""
+    function: str
+    """The public function of the module in which one begins to look."""
     man: str
     section: str
     """Page and anchor in the book."""
@@ -81,6 +85,8 @@ def _check_info(lab: int, table: dict[str, Any]) -> CheckInfo:
         scenarios=tuple(table["scenarios"]),
         after=table.get("after", ""),
         why=table["why"],
+        story=_text(f'check "{table["id"]}": story', table["story"]) if "story" in table else "",
+        function=table["function"],
         man=table["man"],
         section=table["section"],
     )

@@ -1,42 +1,46 @@
-"""What `daemonlab watch` calls upon: the lab, the hint, the overview, the reset."""
+"""What the keys of `daemonlab watch` call upon: what the commands of the same names do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
-from daemonlab import course
-from daemonlab.course import LANGUAGES, Lab
-from daemonlab.progress import Entry, Progress
+from daemonlab import course, hints, standing, workfile
+from daemonlab.course import CourseError, Lab
+from daemonlab.hints import HintError
+from daemonlab.progress import Progress, ProgressError, recorded
+from daemonlab.workfile import WorkfileError
 
-
-def _state(entry: Entry) -> str:
-    if not entry.of:
-        return "· not run yet"
-    return f"{'✓' if entry.green else '✗'} {entry.points} of {entry.of}"
+REFUSED = (CourseError, HintError, ProgressError, WorkfileError)
+"""What these raise when they cannot do it; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """See watch.Desk."""
+    """Shows on the console it is given, or returns what is to be said. Raises REFUSED."""
 
     plain: bool
 
     def run(self, lab: Lab) -> Sequence[str]:
-        """As `make lab-N` does."""
-        return ("lab", str(lab.number))
+        """As `make lab-N`."""
+        return ("lab", str(lab.number), *(["--plain"] if self.plain else []))
 
     def hint(self, console: Console, lab: Lab, language: str) -> None:
-        """As `make hint-N` does."""
-        console.print("There are no hints yet.")
+        """As `make hint-N`."""
+        with recorded() as progress:
+            shown = hints.next_hint(lab, progress, language)
+        for line in hints.lines(shown, self.plain):
+            console.print(line, markup=False, soft_wrap=True)
 
     def overview(self, console: Console) -> None:
-        """The labs, in one line each."""
-        progress = Progress.load()
-        for lab in course.labs():
-            states = [_state(progress.entry(lab.number, language)) for language in LANGUAGES]
-            console.print(f"{lab.number:2} {lab.module:<12} C {states[0]:<16} Python {states[1]}")
+        """As `make progress`."""
+        labs, known = course.labs(), Progress.load()
+        if self.plain:
+            for line in standing.plain(labs, known):
+                console.print(line, markup=False, soft_wrap=True)
+        else:
+            standing.show(console, labs, known)
 
     def reset(self, lab: Lab, language: str) -> str:
-        """As `make reset-N` does."""
-        return "nothing was brought back: there is no reset yet"
+        """As `make reset-N`."""
+        return " ".join(workfile.reset(lab, language).splitlines())

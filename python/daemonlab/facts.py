@@ -71,8 +71,13 @@ def _signal_name(number: int) -> str:
         return f"RT+{number - signal.SIGRTMIN}" if number > signal.SIGRTMIN else str(number)
 
 
-def _line(daemon: Snapshot, name: str) -> str:
-    return str(daemon.line(name)).replace("\t", " ")
+def _at(process: Snapshot, file: str) -> str:
+    return f"/proc/{process.process.pid}/{file}"
+
+
+def _line(process: Snapshot, name: str) -> str:
+    """A line of its status, as one could have read it oneself."""
+    return f"{_at(process, 'status')}: {process.line(name)}".replace("\t", " ")
 
 
 # --- how it started ---
@@ -139,20 +144,24 @@ def parent(record: Record, daemon: Snapshot) -> Fact:
 def session(record: Record, daemon: Snapshot) -> Fact:
     """Whose session it is in: "own" if it is none of the shell's."""
     whose = "shell's" if daemon.session == record.shell else "own"
-    return Fact(whose, f"session {daemon.session}; the shell's is {record.shell}")
+    line = f"{_at(daemon, 'stat')}, field 6 (session): {daemon.session}"
+    return Fact(whose, f"{line}; the shell's: {record.shell}")
 
 
 @_of_daemon
 def session_leader(record: Record, daemon: Snapshot) -> Fact:
     """Whether it leads its session. A leader gains a terminal by opening one: setsid(2), tty(4)."""
     pid = daemon.process.pid
-    return Fact(daemon.session == pid, f"pid {pid}, session {daemon.session}")
+    return Fact(
+        daemon.session == pid, f"{_at(daemon, 'stat')}, field 6 (session): {daemon.session}"
+    )
 
 
 @_of_daemon
 def terminal(record: Record, daemon: Snapshot) -> Fact:
     """Its controlling terminal: stat field 7, proc_pid_stat(5)."""
-    return Fact(terminal_name(daemon.tty) if daemon.tty else "none", f"tty_nr {daemon.tty}")
+    line = f"{_at(daemon, 'stat')}, field 7 (tty_nr): {daemon.tty}"
+    return Fact(terminal_name(daemon.tty) if daemon.tty else "none", line)
 
 
 @_of_daemon
@@ -190,7 +199,7 @@ def directory(record: Record, daemon: Snapshot) -> Fact:
     """Its working directory: proc_pid_cwd(5)."""
     if isinstance(daemon.cwd, Unknown):
         return Fact(None, daemon.cwd.reason)
-    return Fact(daemon.cwd, f"cwd -> {daemon.cwd}")
+    return Fact(daemon.cwd, f"{_at(daemon, 'cwd')} -> {daemon.cwd}")
 
 
 @_of_daemon
@@ -199,15 +208,19 @@ def directory_kept(record: Record, daemon: Snapshot) -> Fact:
     if isinstance(daemon.cwd, Unknown) or isinstance(daemon.cwd_deleted, Unknown):
         return Fact(None, str(daemon.cwd))
     kept = daemon.cwd == record.scratch or daemon.cwd_deleted
-    return Fact(kept, f"cwd -> {daemon.cwd}")
+    return Fact(kept, f"{_at(daemon, 'cwd')} -> {daemon.cwd}")
 
 
 # --- lab 2: what it holds ---
 
 
-def _show(descriptor: Descriptor) -> str:
-    kept = "" if descriptor.close_on_exec else ", kept over exec"
-    return f"fd {descriptor.number} -> {descriptor.target} ({descriptor.mode}{kept})"
+def _show(process: Snapshot, *descriptors: Descriptor, none: str = "none above 2") -> str:
+    """Descriptors as `ls -l /proc/PID/fd` shows them, with what their fdinfo adds."""
+    links = []
+    for fd in descriptors:
+        kept = "" if fd.close_on_exec else ", kept over exec"
+        links.append(f"{fd.number} -> {fd.target} ({fd.mode}{kept})")
+    return f"{_at(process, 'fd')}: {'; '.join(links) or none}"
 
 
 def _standard(number: int) -> Callable[[Record, Snapshot], Fact]:
@@ -218,8 +231,8 @@ def _standard(number: int) -> Callable[[Record, Snapshot], Fact]:
             if descriptor.number == number:
                 null = descriptor.device == (1, 3)
                 what = "/dev/null" if null else descriptor.target
-                return Fact(f"{what} {descriptor.mode}", _show(descriptor))
-        return Fact("closed", f"no fd {number}")
+                return Fact(f"{what} {descriptor.mode}", _show(daemon, descriptor))
+        return Fact("closed", _show(daemon, none=f"no {number}"))
 
     derive.__name__ = ("stdin", "stdout", "stderr")[number]
     derive.__doc__ = f"Where descriptor {number} leads, and its mode: r, w or rw."
@@ -246,7 +259,7 @@ def inherited(record: Record, daemon: Snapshot) -> Fact:
         return Fact(None, daemon.descriptors.reason)
     kept = [descriptor for descriptor in _above_standard(daemon) if _inherited(descriptor)]
     numbers = tuple(descriptor.number for descriptor in kept)
-    return Fact(numbers, "; ".join(map(_show, kept)) or "none above 2")
+    return Fact(numbers, _show(daemon, *kept))
 
 
 @_of_daemon
@@ -256,8 +269,7 @@ def kept_over_exec(record: Record, daemon: Snapshot) -> Fact:
         return Fact(None, daemon.descriptors.reason)
     own = [descriptor for descriptor in _above_standard(daemon) if not _inherited(descriptor)]
     kept = [descriptor for descriptor in own if not descriptor.close_on_exec]
-    evidence = "; ".join(map(_show, kept or own)) or "no descriptor above 2"
-    return Fact(tuple(descriptor.number for descriptor in kept), evidence)
+    return Fact(tuple(descriptor.number for descriptor in kept), _show(daemon, *(kept or own)))
 
 
 @_of_daemon
@@ -267,7 +279,7 @@ def pipes(record: Record, daemon: Snapshot) -> Fact:
     if isinstance(daemon.descriptors, Unknown):
         return Fact(None, daemon.descriptors.reason)
     held = [fd for fd in _above_standard(daemon) if fd.target.startswith("pipe:")]
-    return Fact(tuple(fd.mode for fd in held), "; ".join(map(_show, held)) or "none above 2")
+    return Fact(tuple(fd.mode for fd in held), _show(daemon, *held))
 
 
 @_of_daemon
@@ -305,8 +317,7 @@ def signalfd(record: Record, daemon: Snapshot) -> Fact:
         return Fact(None, daemon.descriptors.reason)
     found = [fd for fd in daemon.descriptors if fd.sigmask is not None]
     numbers = frozenset[int]().union(*(fd.sigmask or () for fd in found))
-    evidence = ", ".join(f"fd {fd.number} -> {fd.target}" for fd in found)
-    return Fact(signal_names(numbers), evidence or "no signalfd")
+    return Fact(signal_names(numbers), _show(daemon, *found, none="no signalfd"))
 
 
 @_fact
@@ -388,8 +399,9 @@ def pidfile_lock(record: Record, daemon: Snapshot) -> Fact:
     if isinstance(daemon.locks, Unknown) or file is None:
         return Fact(None if file else "no file", str(daemon.locks) if file else "")
     held = [lock for lock in daemon.locks if lock.inode == file.inode and not lock.blocked]
-    evidence = "; ".join(f"lock: {lock.kind} {lock.mode} by {lock.pid}" for lock in held)
-    return Fact(tuple(lock.kind for lock in held), evidence or "no lock: line in its fdinfo")
+    lines = "; ".join(f"lock: {lock.kind} {lock.mode} by {lock.pid}" for lock in held)
+    evidence = f"{_at(daemon, 'fdinfo')}: {lines or 'no line of a lock on this file'}"
+    return Fact(tuple(lock.kind for lock in held), evidence)
 
 
 @_fact
@@ -488,7 +500,8 @@ def child_parent(record: Record, child: Snapshot) -> Fact:
 def child_group(record: Record, child: Snapshot) -> Fact:
     """Whether it leads a process group of its own."""
     own = child.pgrp == child.process.pid
-    return Fact("own" if own else "another's", f"pid {child.process.pid}, group {child.pgrp}")
+    line = f"{_at(child, 'stat')}, field 5 (pgrp): {child.pgrp}"
+    return Fact("own" if own else "another's", line)
 
 
 _C_LIBRARY = {32, 33}
@@ -523,10 +536,7 @@ def child_descriptors(record: Record, child: Snapshot) -> Fact:
     if isinstance(child.descriptors, Unknown):
         return Fact(None, child.descriptors.reason)
     above = _above_standard(child)
-    return Fact(
-        tuple(descriptor.number for descriptor in above),
-        "; ".join(map(_show, above)) or "none above 2",
-    )
+    return Fact(tuple(descriptor.number for descriptor in above), _show(child, *above))
 
 
 @_of_child
@@ -537,7 +547,7 @@ def child_variables(record: Record, child: Snapshot) -> Fact:
     names = sorted(
         name for line in child.environ if (name := line.partition("=")[0]) not in ("PWD", "_")
     )
-    return Fact(tuple(names), " ".join(child.environ))
+    return Fact(tuple(names), f"{_at(child, 'environ')}: {' '.join(child.environ)}")
 
 
 @_of_work
@@ -635,8 +645,8 @@ def log_flags(record: Record, daemon: Snapshot) -> Fact:
     for descriptor in daemon.descriptors:
         if descriptor.target == f"{record.scratch}/{LOG}":
             found = tuple(name for name, bit in flags.items() if descriptor.flags & bit)
-            return Fact(found, _show(descriptor))
-    return Fact("no log", "no descriptor leads there")
+            return Fact(found, _show(daemon, descriptor))
+    return Fact("no log", _show(daemon, none="none leads there"))
 
 
 @_fact

@@ -203,8 +203,8 @@ def _umask() -> int:
 def recorded(path: Path = PROGRESS) -> Iterator[Progress]:
     """Read the file, let the caller change it, write it; of two at once one waits for the other.
 
-    The lock is on the folder: the file itself is replaced. Raises ProgressError; what is raised
-    within leaves the file as it was.
+    The lock is on the folder: the file itself is replaced. It is not written when nothing in it has
+    changed. Raises ProgressError; what is raised within leaves the file as it was.
     """
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -213,8 +213,10 @@ def recorded(path: Path = PROGRESS) -> Iterator[Progress]:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         progress = Progress.load(path)
+        before = progress.text()
         yield progress
-        progress.save()
+        if progress.text() != before:
+            progress.save()
     finally:
         os.close(folder)
 

@@ -5,24 +5,28 @@ Made to be read at 80 columns. Colour only adds: each verdict is a word or a sig
 
 import dataclasses
 import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from daemonlab.checks import show
+from daemonlab import last
 from daemonlab.course import Lab
-from daemonlab.house import CHAPTERS, ROOT
+from daemonlab.explain import (
+    Rows,
+    apart,
+    chapter,
+    first_failing,
+    relative,
+    rows,
+    shown_output,
+)
 from daemonlab.judge import Outcome, Result
+from daemonlab.loop import Broken, Regression
 from daemonlab.text import printable
 
-_MOST_LINES = 12
-"""Lines of a program's own output that are shown; the rest is counted."""
-_MOST_COLUMNS = 400
-"""Characters of such a line that are shown."""
 _SIGNS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "dim")}
 
 
@@ -56,46 +60,38 @@ def table(results: Sequence[Result]) -> Table:
     return grid
 
 
-def _shown_line(text: str) -> str:
-    if len(text) > _MOST_COLUMNS:
-        text = f"{text[:_MOST_COLUMNS]}… and {len(text) - _MOST_COLUMNS} more characters"
-    return printable(text)
-
-
-def shown_output(text: str) -> str:
-    """What a program or a compiler printed: escaped, and no more of it than one wants to read."""
-    lines = text.splitlines()
-    shown = [_shown_line(line) for line in lines[:_MOST_LINES]]
-    if len(lines) > _MOST_LINES:
-        shown.append(f"… and {len(lines) - _MOST_LINES} more lines")
-    return "\n".join(shown)
-
-
-def _chapter(section: str) -> str:
-    return (
-        str((CHAPTERS / section.split("#")[0]).relative_to(ROOT)) + f" (#{section.split('#')[1]})"
-    )
-
-
-def explain(result: Result, outcome: Outcome) -> Table:
-    """What was observed, what was expected, why it matters, where to read on."""
-    check, verdict = outcome.check, outcome.verdict
+def _grid(rows: Rows) -> Padding:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row("observed", Text(printable(verdict.observed), style="bold red"))
-    if verdict.evidence and verdict.evidence != verdict.observed:
-        grid.add_row("", Text(shown_output(verdict.evidence)))
-    grid.add_row("expected", verdict.expected)
-    grid.add_row("why", check.why)
-    grid.add_row("read", f"{check.man}\n{_chapter(check.section)}")
-    if result.subject.files:
-        files = ", ".join(str(file.relative_to(ROOT)) for file in result.subject.files)
-        grid.add_row("mend", files)
-    said = show(result.facts[outcome.scenario]["output"].value)
-    if said != "none" and said not in verdict.evidence:
-        grid.add_row("it printed", Text(shown_output(said)))
-    return grid
+    for label, text in rows:
+        grid.add_row(label, Text(text, style="bold red" if label == "observed" else ""))
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _heading(result: Result, outcome: Outcome) -> str:
+    return f'{_title(result)}: {outcome.check.title}, in the environment "{outcome.scenario}"'
+
+
+def _more(result: Result) -> str:
+    """How many checks failed beside the first."""
+    more = sum(outcome.passed is False for outcome in result.outcomes) - 1
+    return f"{more} more after that; begin with this one." if more > 0 else ""
+
+
+def print_failure(console: Console, result: Result) -> None:
+    """The first failing check of a result, explained; nothing if none failed."""
+    first = first_failing(result)
+    if first is None:
+        return
+    console.print()
+    console.print(Text.assemble(("✗ ", "bold red"), (_heading(result, first), "bold")))
+    console.print(_grid(rows(result, first)))
+    if said := apart(result, first, last.kept(result)):
+        console.print()
+        console.print(_grid(said))
+    if more := _more(result):
+        console.print(f"  {more}")
 
 
 def print_results(console: Console, results: Sequence[Result]) -> None:
@@ -103,30 +99,65 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
     if results:
         console.print(table(results))
     for result in results:
-        failing = [outcome for outcome in result.outcomes if outcome.passed is False]
-        if failing:
-            first = failing[0]
-            console.print()
-            console.print(
-                f"[bold red]✗[/] [bold]{_title(result)}: {first.check.title}[/], "
-                f'in the environment "{first.scenario}"'
-            )
-            console.print(Padding(explain(result, first), (0, 0, 0, 2)))
-            if len(failing) > 1:
-                console.print(f"  {len(failing) - 1} more after that; begin with this one.")
+        print_failure(console, result)
         if result.subject.warnings:
             console.print(f"\n[bold]{_title(result)}: the compiler warns[/]")
             console.print(Padding(Text(shown_output(result.subject.warnings)), (0, 0, 0, 2)))
 
 
-def print_begin(console: Console, lab: Lab) -> None:
-    """Say how to begin with a lab that was not started."""
-    c, python = (lab.skeleton(suffix).relative_to(ROOT) for suffix in ("c", "py"))
-    console.print(
-        f"\n[bold]Your turn.[/] Open {c} or {python},\n"
-        f"write the functions marked TODO, and run [bold]make lab-{lab.number}[/] again: a third "
-        f"column will be yours.\nThe chapter is {_chapter(f'{lab.folder.name}.md#your-turn')}."
-    )
+# --- plain: one line a row, no boxes, words for signs ---
+
+_WORDS = {True: "pass", False: "FAIL", None: "not reached"}
+
+
+def _in_lines(rows: Rows) -> Iterator[str]:
+    name = ""
+    for label, text in rows:
+        name = label or name
+        yield from (f"{name}: {line}" for line in text.splitlines())
+
+
+def plain_failure(result: Result) -> Iterator[str]:
+    """What print_failure says."""
+    first = first_failing(result)
+    if first is not None:
+        yield f"failure: {_heading(result, first)}"
+        yield from _in_lines([*rows(result, first), *apart(result, first, last.kept(result))])
+        yield from filter(None, [_more(result)])
+
+
+def plain_results(results: Sequence[Result]) -> Iterator[str]:
+    """What print_results says."""
+    if results:
+        lab = results[0].lab
+        yield f"lab {lab.number}, {lab.module}: {lab.title}"
+    for row in zip(*(result.outcomes for result in results), strict=True):
+        cells = []
+        for result, outcome in zip(results, row, strict=True):
+            seen = "" if outcome.passed is None else f", {printable(outcome.verdict.observed)}"
+            cells.append(f"{_title(result)}: {_WORDS[outcome.passed]}{seen}")
+        yield f"{row[0].check.title} | {' | '.join(cells)}"
+    if results:
+        reached = (
+            f"{_title(result)}: {result.points} of {result.lab.points}" for result in results
+        )
+        yield f"points | {' | '.join(reached)}"
+    for result in results:
+        yield from plain_failure(result)
+        if result.subject.warnings:
+            warnings = shown_output(result.subject.warnings)
+            yield from _in_lines([(f"{_title(result)}: the compiler warns", warnings)])
+
+
+def begin(lab: Lab) -> list[str]:
+    """How to begin with a lab that was not started, in lines."""
+    c, python = (relative(lab.skeleton(suffix)) for suffix in ("c", "py"))
+    return [
+        "Your turn.",
+        f"Open {c} or {python},",
+        f"write the functions marked TODO, and run make lab-{lab.number} again: a third column",
+        f"will be yours. The chapter is {chapter(f'{lab.folder.name}.md#your-turn')}.",
+    ]
 
 
 def _plain(value: object) -> object:
@@ -177,6 +208,12 @@ def result_data(result: Result) -> dict[str, object]:
     }
 
 
-def relative(path: Path) -> str:
-    """A path as one would type it from the house's front door."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+def data(
+    results: Sequence[Result], broken: Sequence[Broken], back: Sequence[Regression] = ()
+) -> dict[str, object]:
+    """All of a run as plain data."""
+    return {
+        "results": [result_data(result) for result in results],
+        "broken": [one.text for one in broken],
+        "regressions": [result_data(one.result) | {"by_this_lab": one.by_it} for one in back],
+    }

@@ -1,6 +1,7 @@
 """What `daemonlab watch` shows: cleared for each run where there is a terminal, else one line after
 the other. Made to be read at 80 columns; colour only adds."""
 
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,6 +12,9 @@ from daemonlab.course import Lab
 
 _KEYS = "Enter run again · h hint · l list · n next lab · r reset · q quit"
 _PLAIN_KEYS = "Keys: Enter run again, h hint, l list, n next lab, r reset, q quit."
+
+_SIGNALLED = 128
+"""Above it, an exit code of ours tells the signal that asked us to end."""
 
 
 class Screen:
@@ -61,8 +65,11 @@ class Screen:
             self._sign("✓", "green", f"Lab {lab.number} is green: every check passed. {beyond}")
         elif green:
             self._sign("✓", "green", f"Lab {lab.number} is green: it is the last one here.")
-        elif code < 0:
-            self._sign("✗", "bold red", f"The run was killed by signal {-code}.")
+        elif code < 0 or code > _SIGNALLED:
+            number = -code if code < 0 else code - _SIGNALLED
+            self.refused(
+                f"Somebody ended the run by {signal.Signals(number).name}: Enter runs it again."
+            )
         else:
             self.say(f"Save {' or '.join(files)} and it runs again.")
 

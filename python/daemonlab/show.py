@@ -9,11 +9,11 @@ from rich.text import Text
 from daemonlab import course
 from daemonlab.checks import CHECKS
 from daemonlab.course import CheckInfo
+from daemonlab.explain import shown_output
 from daemonlab.facts import facts_of, signal_names
 from daemonlab.observe import Maybe, Snapshot, Unknown
 from daemonlab.procfs import terminal_name
 from daemonlab.record import Record
-from daemonlab.report import shown_output
 from daemonlab.text import printable
 
 OF_ANY_DAEMON = (

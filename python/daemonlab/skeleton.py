@@ -291,6 +291,16 @@ def _derive(labs: Path, c_src: Path, python_src: Path) -> dict[str, bytes]:
     return texts
 
 
+def text(path: Path, c_src: Path, python_src: Path) -> bytes:
+    """The skeleton of one file, labs/NN-slug/NAME.c or .py. Raises SkeletonError, OSError."""
+    name = _lab(path.as_posix())[1]
+    shown = f"labs/{path.parent.name}/{path.name}"
+    if path.suffix == ".py":
+        return skeleton_python((python_src / f"{name}.py").read_text("utf-8"), shown).encode()
+    source, header = ((c_src / f"{name}{suffix}").read_text("utf-8") for suffix in (".c", ".h"))
+    return skeleton_c(source, header, shown).encode()
+
+
 def _hash(data: bytes) -> str:
     return hashlib.sha256(_normal(data)).hexdigest()
 

@@ -13,43 +13,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from rich.console import Console
 
-from daemonlab import subjects
+from daemonlab import loop
 from daemonlab.attempt import Attempt
-from daemonlab.course import LANGUAGES, CourseError, Lab
+from daemonlab.course import LANGUAGES, Lab
 from daemonlab.keyboard import END, Keyboard, keyboard
-from daemonlab.progress import Progress, ProgressError
-from daemonlab.report import relative
+from daemonlab.loop import SUFFIXES
+from daemonlab.progress import Progress
+from daemonlab.desk import REFUSED, Desk
+from daemonlab.explain import relative
 from daemonlab.saves import Saves
 from daemonlab.screen import Screen
 from daemonlab.wakeup import Wakeup, stop_here, wakeup
 
-SUFFIXES = {"c": "c", "python": "py"}
 _QUIET = 0.1
 """Seconds without a save before a run: an editor that saves all its files saves them one by one."""
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-REFUSED = (CourseError, ProgressError)
-"""What is told in a line: the watching goes on."""
 _HEARD = (*_ENDINGS, signal.SIGTSTP, signal.SIGCONT)
-
-
-class Desk(Protocol):
-    """What the keys call upon, and how a lab is run."""
-
-    def run(self, lab: Lab) -> Sequence[str]:
-        """The arguments of our command line that run it."""
-
-    def hint(self, console: Console, lab: Lab, language: str) -> None:
-        """Show the next tier of the hint for what failed first in the last run."""
-
-    def overview(self, console: Console) -> None:
-        """Show the labs with their state."""
-
-    def reset(self, lab: Lab, language: str) -> str:
-        """Bring the skeleton back; says what was done and where the old file is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +47,13 @@ class Choice:
         return (self.language,) if self.language else LANGUAGES
 
 
-def begun(lab: Lab, languages: Sequence[str] = LANGUAGES) -> list[tuple[Path, str]]:
+def begun(lab: Lab, languages: Sequence[str]) -> list[tuple[Path, str]]:
     """The files of a lab that the student has begun with, and their languages."""
-    started = subjects.started(lab)
-    of_lab = ((lab.skeleton(SUFFIXES[language]), language) for language in languages)
-    return [(file, language) for file, language in of_lab if file in started]
+    return [
+        (lab.skeleton(SUFFIXES[language]), language)
+        for language in languages
+        if loop.begun(lab, language)
+    ]
 
 
 def first_lab(labs: Sequence[Lab], choice: Choice, progress: Progress) -> Lab:
@@ -96,6 +80,7 @@ class Watch:
 
     labs: Sequence[Lab]
     choice: Choice
+    saves: Saves
     screen: Screen
     desk: Desk
     lab: Lab
@@ -266,13 +251,15 @@ class Watch:
         """The answer to r."""
         if yes:
             try:
-                self.again(self.desk.reset(self.lab, self.language), _QUIET)
+                done = self.desk.reset(self.lab, self.language)
+                self.saves.read()  # that was no save of theirs
+                self.again(done)
             except REFUSED as error:
                 self.screen.refused(str(error))
 
     # --- the loop
 
-    def run(self, saves: Saves, signals: Wakeup) -> int:
+    def run(self, signals: Wakeup) -> int:
         """Until the end is asked for; returns the exit code."""
         self.handlers = {
             **dict.fromkeys("\r\n", self.enter),
@@ -283,17 +270,17 @@ class Watch:
         }
         self.again("the watch begins")
         while self.exit_code is None:
-            self.turn(saves, signals)
+            self.turn(signals)
         return self.exit_code
 
-    def turn(self, saves: Saves, signals: Wakeup) -> None:
+    def turn(self, signals: Wakeup) -> None:
         """Wait for the next event, and do what it asks for."""
-        ready = self.wait([signals.fileno(), saves.fileno()])
+        ready = self.wait([signals.fileno(), self.saves.fileno()])
         if signals.fileno() in ready:
             for number in signals.read():
                 self.signalled(number)
-        if saves.fileno() in ready:
-            self.saved(saves.read())
+        if self.saves.fileno() in ready:
+            self.saved(self.saves.read())
         if self.keys and self.keys.fd in ready and self.exit_code is None:
             self.pressed(self.keys.read())
         self.look()
@@ -340,6 +327,7 @@ def watch(
         state = Watch(
             labs=labs,
             choice=choice,
+            saves=saves,
             screen=screen,
             desk=desk,
             lab=lab,
@@ -347,4 +335,4 @@ def watch(
         )
         stack.callback(state.close)
         state.keys = stack.enter_context(keyboard(0))
-        return state.run(saves, signals)
+        return state.run(signals)

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from daemonlab.observe import children
 
 LIMIT = 60
 """Seconds for anything to be shown: reached only when something is broken."""
@@ -78,11 +80,20 @@ class Terminal:
         return _CODES.sub("", self.shown)
 
 
+def _reap(before: Collection[int]) -> None:
+    """Where init would adopt the orphans of a compiler that was killed, and reap them, it is up to
+    us, if we are a subreaper. Who runs on is left to be found."""
+    for child in children(os.getpid()):
+        if child.pid not in before:
+            os.waitpid(child.pid, os.WNOHANG)
+
+
 @contextmanager
 def on_terminal(
     command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None
 ) -> Iterator[Terminal]:
     """Run a command as the leader of a session with a terminal of 80 columns."""
+    before = {child.pid for child in children(os.getpid())}
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 80))
     process = subprocess.Popen(
@@ -104,3 +115,4 @@ def on_terminal(
             process.wait()
         os.close(slave)
         os.close(master)
+        _reap(before)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from terminal import Terminal, on_terminal
 WATCH = (sys.executable, "-m", "daemonlab.cli", "watch")
 KEYS = "q quit"
 """The end of the line of keys: what was asked for is done."""
+OVERVIEW = "where it stands"
+"""In what `l` shows."""
 ICANON = 0o2
 """In c_lflag: a line is read as a whole, termios(3)."""
 COMMAND_LAB = b"daemonlab.cli\0lab\0"
@@ -38,13 +41,10 @@ def course(house: Copy) -> Copy:
     return house
 
 
-def watching(course: Copy, *arguments: str, **variables: str) -> "WatchContext":
+def watching(course: Copy, *arguments: str, **variables: str) -> AbstractContextManager[Terminal]:
     """The watch on a terminal, in a session of its own."""
     path = {"PYTHONPATH": str(course.root / "python"), **variables}
     return on_terminal((*WATCH, *arguments), course.root, path)
-
-
-WatchContext = type(on_terminal((), Path()))
 
 
 def by_rename(file: Path, text: str) -> None:
@@ -59,6 +59,11 @@ def by_truncation(file: Path, text: str) -> None:
     file.write_text(text)
 
 
+def save(file: Path) -> None:
+    """Save it as it is."""
+    by_truncation(file, file.read_text())
+
+
 def results(terminal: Terminal) -> int:
     """How many runs were shown."""
     return len(re.findall(r"Lab \d+ was run at", terminal.words))
@@ -67,7 +72,7 @@ def results(terminal: Terminal) -> int:
 def settle(terminal: Terminal) -> None:
     """See that no run is under way or due: only then is a key that asks for the list heard."""
     terminal.type("l")
-    terminal.see("1 detach")
+    terminal.see(OVERVIEW)
     terminal.see(KEYS)
 
 
@@ -75,18 +80,18 @@ def settle(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize("language", ["c", "python"])
-@pytest.mark.parametrize("save", [by_rename, by_truncation])
-def test_save_runs_again(save: Callable[[Path, str], None], language: str, course: Copy) -> None:
+@pytest.mark.parametrize("saved", [by_rename, by_truncation])
+def test_save_runs_again(saved: Callable[[Path, str], None], language: str, course: Copy) -> None:
     """However an editor saves, the lab runs again and shows what is new."""
     file = course.skeleton(1, language)
     with watching(course) as terminal:
         assert "Your turn." in terminal.see(KEYS)
         done = course.reference("detach", language).read_text()
-        save(file, done.replace("setsid(", "setsidd("))
+        saved(file, done.replace("setsid(", "setsidd("))
         terminal.see(f"{file.name} was saved")
         terminal.see("was run at")
         terminal.see(KEYS)
-        save(file, done)
+        saved(file, done)
         terminal.see("yours (")
         terminal.see("Lab 1 is green: every check passed. n goes on to lab 2")
         terminal.see(KEYS)
@@ -154,17 +159,22 @@ def lab_runs(terminal: Terminal) -> list[int]:
     return found
 
 
-def judging(terminal: Terminal) -> bool:
-    """Whether the lab under way has come to its subjects: it has started workers."""
+def judging(temporary: Path) -> bool:
+    """Whether the lab under way has come to its subjects: each is given a configuration."""
+    return bool(list(temporary.glob("daemonlab-*/labd.ini")))
+
+
+def building(terminal: Terminal) -> bool:
+    """Whether the lab under way has started a compiler."""
     return any(list(children(run)) for run in lab_runs(terminal))
 
 
-def test_save_during_a_run(course: Copy) -> None:
+def test_save_during_a_run(course: Copy, temporary: Path) -> None:
     """The run that is under way ends, tidies up, and is not shown; the next one is."""
     hanging(course)
     with watching(course, "1") as terminal:
         terminal.see("is running")
-        until(lambda: judging(terminal))
+        until(lambda: judging(temporary))
         (first,) = lab_runs(terminal)
         course.fill_in(1, "c")
         terminal.see("Lab 1 is green")
@@ -183,15 +193,15 @@ def test_which_lab(course: Copy) -> None:
         terminal.see("Lab 3 is green")
     with watching(course) as terminal:
         terminal.see("Lab 2 is green")
-        later.touch()
+        save(later)
         terminal.see("labs/03-signals/signals.c was saved")
         terminal.see("Lab 3 is green")
         settle(terminal)
     with watching(course, "--language", "python") as terminal:
         terminal.see("Lab 2 is green")
-        later.touch()
+        save(later)
         settle(terminal)
-        last.touch()
+        save(last)
         terminal.see("Lab 2 is green")
         assert results(terminal) == 2
 
@@ -212,7 +222,7 @@ def test_never_goes_on_by_itself(course: Copy) -> None:
     file = course.fill_in(1, "c")
     with watching(course) as terminal:
         terminal.see("Lab 1 is green: every check passed. n goes on to lab 2, descriptors.")
-        file.touch()
+        save(file)
         terminal.see("Lab 1 is green")
         terminal.see(KEYS)
         terminal.type("n")
@@ -250,40 +260,92 @@ def test_keys_wait_for_the_end_of_a_run(course: Copy) -> None:
         terminal.see("is running")
         terminal.type("ln")
         terminal.see("was run at")
-        terminal.see(" 1 detach")
+        terminal.see(OVERVIEW)
         terminal.see("Go on to lab 2")
+
+
+def test_hints(course: Copy) -> None:
+    """h shows one tier after the other for what failed, in the language that was saved."""
+    file = course.skeleton(1, "python")
+    with watching(course) as terminal:
+        terminal.see(KEYS)
+        terminal.type("h")
+        terminal.see("You have not run a lab 1 of your own yet")
+        by_rename(file, file.read_text() + "# begun\n")
+        terminal.see("was run at")
+        terminal.type("hh")
+        terminal.see("(lab 1, Python)")
+        terminal.see("question:")
+        terminal.see("pointer:")
+        terminal.see("Hint 2 of 3")
+
+
+def test_reset(course: Copy) -> None:
+    """r asks; a yes brings the skeleton back, says where the old file is, and runs once."""
+    file = course.skeleton(1, "c")
+    pristine = file.read_bytes()
+    done = course.fill_in(1, "c").read_bytes()
+    with watching(course) as terminal:
+        terminal.see("Lab 1 is green")
+        terminal.type("r")
+        terminal.see("labs/01-detach/detach.c back?")
+        terminal.see("[y/n] ")
+        terminal.type("\n")
+        settle(terminal)
+        assert file.read_bytes() == done
+        terminal.type("r")
+        terminal.see("[y/n] ")
+        terminal.type("y")
+        terminal.see("yours is kept as labs/01-detach/detach.c.1")
+        terminal.see("Your turn.")
+        settle(terminal)
+        assert results(terminal) == 2
+    assert file.read_bytes() == pristine
+    assert file.with_name("detach.c.1").read_bytes() == done
+
+
+def test_what_is_wrong_with_the_progress(course: Copy) -> None:
+    """A progress that cannot be read is told when it is asked for; the watching goes on."""
+    with watching(course, "1") as terminal:
+        terminal.see(KEYS)
+        (course.root / "progress.toml").write_text("no toml\n")
+        terminal.type("l")
+        terminal.see("✗")
+        terminal.see("progress.toml: ")
+        terminal.see(KEYS)
+        (course.root / "progress.toml").unlink()
+        settle(terminal)
 
 
 # --- the end
 
 
-@pytest.fixture(params=["at rest", "in a run"])
-def moment(request: pytest.FixtureRequest) -> str:
-    """When it is ended."""
-    return str(request.param)
-
-
-def brought_to(moment: str, terminal: Terminal) -> None:
+def brought_to(moment: str, terminal: Terminal, temporary: Path) -> None:
     """Wait for the moment."""
     terminal.see("is running")
     if moment == "in a run":
-        until(lambda: judging(terminal))
+        until(lambda: judging(temporary))
+    elif moment == "in a build":
+        until(lambda: building(terminal))
     else:
         terminal.see(KEYS)
 
 
+@pytest.mark.parametrize("moment", ["at rest", "in a build", "in a run"])
 @pytest.mark.parametrize(
     ("end", "code"),
     [("q", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)],
     ids=["q", "Ctrl-C", "TERM", "HUP", "INT"],
 )
-def test_terminal_is_given_back(end: str | int, code: int, moment: str, course: Copy) -> None:
+def test_terminal_is_given_back(
+    end: str | int, code: int, moment: str, course: Copy, temporary: Path
+) -> None:
     """However it ends, the terminal is as before; the fixtures see that nothing is left."""
-    if moment == "in a run":
+    if moment != "at rest":
         hanging(course)
     with watching(course, "1") as terminal:
         before = terminal.modes()
-        brought_to(moment, terminal)
+        brought_to(moment, terminal, temporary)
         assert not terminal.modes()[3] & ICANON
         terminal.type(end) if isinstance(end, str) else terminal.send(end)
         assert terminal.end() == code
@@ -322,7 +384,7 @@ def test_suspended(course: Copy) -> None:
         between = terminal.see("\nstopped\n")
         terminal.see(KEYS)
         terminal.type("l")
-        terminal.see("1 detach")
+        terminal.see(OVERVIEW)
         terminal.type("q")
         after = terminal.see("ended 0")
         terminal.end()
@@ -332,13 +394,13 @@ def test_suspended(course: Copy) -> None:
         assert modes == ["icanon", "echo"], text
 
 
-def test_run_that_is_killed(course: Copy) -> None:
-    """Somebody kills the run: that is told, and the watching goes on."""
+def test_run_that_is_killed(course: Copy, temporary: Path) -> None:
+    """Somebody ends the run: that is told, and the watching goes on."""
     hanging(course)
     with watching(course, "1") as terminal:
-        until(lambda: bool(lab_runs(terminal)))
+        until(lambda: judging(temporary))
         os.kill(lab_runs(terminal)[0], signal.SIGTERM)
-        terminal.see("143")
+        terminal.see("Somebody ended the run by SIGTERM")
         terminal.see(KEYS)
         course.fill_in(1, "c")
         terminal.see("Lab 1 is green")
@@ -384,7 +446,8 @@ def test_plain_and_without_colour(course: Copy) -> None:
     """--plain clears nothing; with NO_COLOR no colour is sent; the verdict is a sign and a word."""
     course.fill_in(1, "c")
     with watching(course, "--plain") as terminal:
-        terminal.see("✓ Lab 1 is green")
+        terminal.see("Lab 1 is green")
+        assert "✓ Lab 1 is green" in terminal.words
         terminal.see("Keys: Enter run again, h hint")
         assert "\x1b[2J" not in terminal.shown
     with watching(course, NO_COLOR="1") as terminal:

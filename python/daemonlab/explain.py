@@ -1,0 +1,157 @@
+"""From a red row to the next step: what is said of a check that failed, as plain text.
+
+In this order: what was observed, what was expected, why it matters and whom it happened to, what
+to do next. What the program itself printed is kept apart. The table and the plain form of the
+report both show these rows.
+"""
+
+import re
+from pathlib import Path
+
+from daemonlab.checks import show
+from daemonlab.house import CHAPTERS, ROOT
+from daemonlab.judge import Outcome, Result
+from daemonlab.text import printable
+
+MOST_LINES = 12
+"""Lines of a program's own output that are shown; the rest is counted, and kept in a file."""
+_MOST_COLUMNS = 400
+"""Characters of such a line that are shown."""
+_FLOOD = 100_000
+"""Bytes of output from which on it is called a flood."""
+_NOT_WRITTEN = re.compile(r"TODO: (\w+)\(\) is not written yet")
+_TODO_PYTHON = re.compile(r"labd\.failure\.todo\(\"([\w.]+)\"\)")
+_TODO_C = re.compile(r"^[A-Za-z_][\w *]*?\b(\w+)\(|(/\* TODO: do what the contract)", re.M)
+
+Rows = list[tuple[str, str]]
+"""Labels and texts; a text may have several lines, a label may be empty: it goes on."""
+
+
+def _shown_line(text: str) -> str:
+    if len(text) > _MOST_COLUMNS:
+        text = f"{text[:_MOST_COLUMNS]}… and {len(text) - _MOST_COLUMNS} more characters"
+    return printable(text)
+
+
+def shown_output(text: str) -> str:
+    """What a program or a compiler printed: escaped, and no more of it than one wants to read."""
+    lines = text.splitlines()
+    shown = [_shown_line(line) for line in lines[:MOST_LINES]]
+    if len(lines) > MOST_LINES:
+        shown.append(f"… and {len(lines) - MOST_LINES} more lines")
+    return "\n".join(shown)
+
+
+def relative(path: Path) -> str:
+    """A path as one would type it from the house's front door."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def chapter(section: str) -> str:
+    """A section of the book as a file and the name of a place in it."""
+    page, _, anchor = section.partition("#")
+    return f"{relative(CHAPTERS / page)} (#{anchor})"
+
+
+def first_failing(result: Result) -> Outcome | None:
+    """The check to begin with; None: none failed."""
+    return next((one for one in result.outcomes if one.passed is False), None)
+
+
+def printed(result: Result, outcome: Outcome) -> str:
+    """What the program printed in the launch in which the check failed; empty for nothing."""
+    said = show(result.facts[outcome.scenario]["output"].value)
+    return "" if said == "none" else said
+
+
+def _own_file(result: Result) -> Path | None:
+    """The student's file of this lab; None if the subject is not theirs."""
+    files = result.subject.files
+    return next((file for file in files if file.parent == result.lab.folder), None)
+
+
+def unwritten(path: Path) -> list[str]:
+    """The functions in a student's file that are still marked TODO, in order."""
+    try:
+        source = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    if path.suffix == ".py":
+        return _TODO_PYTHON.findall(source)
+    names, function = [], ""
+    for name, todo in _TODO_C.findall(source):
+        if todo:
+            names.append(function)
+        function = name or function
+    return names
+
+
+def _unfinished(result: Result, said: str) -> str:
+    """That an unfinished lab is meant to fail; empty when nothing in it says TODO."""
+    file = _own_file(result)
+    todo = unwritten(file) if file else []
+    first = _NOT_WRITTEN.search(said)
+    if first is None and not todo:
+        return ""
+    words = [f"{first[1]} is not written yet."] if first else []
+    words.append("This is how an unfinished lab looks: it is meant to fail.")
+    if others := [name for name in todo if first is None or name != first[1]]:
+        words.append(f"Marked TODO: {', '.join(others)}.")
+    return " ".join(words)
+
+
+def _plain_word(result: Result, outcome: Outcome) -> str:
+    """What a hang, a flood or a fork without end mostly comes from; empty for anything else."""
+    record = result.records[outcome.scenario]
+    words = []
+    if len(record.output) > _FLOOD:
+        words.append(
+            f"It printed {len(record.output):,} bytes: look for a loop that prints and never ends."
+        )
+    if "processes, and was ended" in record.trouble:
+        words.append("Look for a fork in a loop, or one whose result 0 goes on as the parent does.")
+    if record.starter_seconds is None and not record.trouble and not record.not_executed:
+        words.append(
+            "It hangs: in which call? "
+            f'{chapter("00-working.md#debug")}, "Why does it hang?", says how to find out.'
+        )
+    return "\n".join(words)
+
+
+def _next_step(result: Result, outcome: Outcome, said: str) -> str:
+    check, file = outcome.check, _own_file(result)
+    named = _NOT_WRITTEN.search(said)
+    function = named[1] if named and file else check.function
+    lines = [f"{relative(file)}, {function}"] if file else [function]
+    lines += [relative(other) for other in result.subject.files if other != file and not file]
+    lines += [chapter(check.section), check.man]
+    if file:
+        lines.append(f"make hint-{result.lab.number} for a hint")
+    return "\n".join(lines)
+
+
+def rows(result: Result, outcome: Outcome) -> Rows:
+    """What is said of a failed check, in order."""
+    check, verdict = outcome.check, outcome.verdict
+    said = printed(result, outcome)
+    evidence = "" if verdict.evidence in (verdict.observed, said) else verdict.evidence
+    told = [
+        ("observed", printable(verdict.observed)),
+        ("", shown_output(evidence)),
+        ("expected", verdict.expected),
+        ("why", check.why),
+        ("it happened", check.story),
+        ("unfinished", _unfinished(result, said)),
+        ("what it is", _plain_word(result, outcome)),
+        ("next", _next_step(result, outcome, said)),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def apart(result: Result, outcome: Outcome, kept: Path | None) -> Rows:
+    """The program's own words, and where all of them are kept."""
+    told = [("it printed", shown_output(printed(result, outcome)))]
+    if kept is not None:
+        what = "its output, its log and its configuration, whole"
+        told.append(("kept", f"{relative(kept)}/: {what}"))
+    return [(label, text) for label, text in told if text]

@@ -1,0 +1,172 @@
+"""How far a student has come: the thirteen labs, in both languages, from progress.toml."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from daemonlab.course import LAST_LAB, Lab
+from daemonlab.loop import NAMES, SUFFIXES, begun
+from daemonlab.progress import NOT_BUILT, Entry, Progress
+
+COLUMNS = ("lab", "", "language", "points", "runs", "hints", "where it stands")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One lab in one language; a lab of which nothing is known has one row, without language."""
+
+    number: int
+    lab: Lab | None
+    """None: to come."""
+    language: str
+    entry: Entry
+    begun: bool
+
+    @property
+    def sign(self) -> str:
+        """✓ all green, ✗ something fails, · not run."""
+        return "·" if not self.entry.runs else "✓" if self.entry.green else "✗"
+
+    @property
+    def words(self) -> str:
+        """Where it stands."""
+        entry = self.entry
+        if self.lab is None:
+            return "to come"
+        if not entry.runs:
+            return "begun, not run yet" if self.begun else "not begun"
+        green = _when(entry.first_green)
+        if entry.green:
+            return f"green since {green}{_took(entry)}"
+        fails = self._fails()
+        return f"{fails}; was green on {green}" if green else fails
+
+    def _fails(self) -> str:
+        if self.entry.failing == NOT_BUILT:
+            return "does not compile"
+        titles = {check.id: check.title for check in self.lab.checks} if self.lab else {}
+        if not self.entry.failing:
+            return "something was not reached"
+        return f"fails: {titles.get(self.entry.failing, self.entry.failing)}"
+
+
+def _when(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _took(entry: Entry) -> str:
+    """From the first run to the first green one, in words."""
+    if entry.first_run is None or entry.first_green is None:
+        return ""
+    took = max(entry.first_green - entry.first_run, timedelta())
+    minutes = int(took.total_seconds()) // 60
+    if minutes < 1:
+        return ""
+    days, hours = minutes // (24 * 60), minutes // 60 % 24
+    if days:
+        return f", after {days} d {hours} h"
+    return f", after {hours} h {minutes % 60} min" if hours else f", after {minutes} min"
+
+
+def rows(labs: Sequence[Lab], progress: Progress) -> Iterator[Row]:
+    """Every lab of the course, in order."""
+    there = {lab.number: lab for lab in labs}
+    for number in range(1, LAST_LAB + 1):
+        lab = there.get(number)
+        if lab is None:
+            yield Row(number, None, "", Entry(), False)
+            continue
+        found = [
+            Row(number, lab, language, progress.entry(number, language), begun(lab, language))
+            for language in SUFFIXES
+        ]
+        known = [row for row in found if row.begun or row.entry != Entry()]
+        yield from known or [Row(number, lab, "", Entry(), False)]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    entry = row.entry
+    ran = bool(entry.runs)
+    return (
+        str(row.number),
+        row.lab.module if row.lab else "",
+        NAMES.get(row.language, ""),
+        f"{row.sign} {entry.points} of {entry.of}" if ran else row.sign,
+        str(entry.runs) if ran else "",
+        str(entry.hints_shown) if row.language else "",
+        row.words,
+    )
+
+
+def total(labs: Sequence[Lab], progress: Progress) -> list[str]:
+    """One line a language: the points of all labs that are there."""
+    of = sum(lab.points for lab in labs)
+    told = []
+    for language, name in NAMES.items():
+        entries = [progress.entry(lab.number, language) for lab in labs]
+        if any(entry.runs for entry in entries):
+            green = sum(entry.green for entry in entries)
+            points = sum(entry.points for entry in entries)
+            told.append(f"{name}: {points} of {of} points, {green} of {len(labs)} labs green")
+    return told or ["Nothing was run yet: make lab-1 says how to begin."]
+
+
+def show(console: Console, labs: Sequence[Lab], progress: Progress) -> None:
+    """The table, and the sums."""
+    grid = Table(show_edge=False, pad_edge=False)
+    for name in COLUMNS:
+        grid.add_column(name, justify="right" if name in ("lab", "runs", "hints") else "left")
+    before = 0
+    for row in rows(labs, progress):
+        cells = list(_cells(row))
+        if row.number == before:
+            cells[:2] = "", ""
+        before = row.number
+        style = {"✓": "green", "✗": "bold red"}.get(row.sign, "dim")
+        grid.add_row(*cells[:3], Text(cells[3], style=style), *cells[4:])
+    console.print(grid)
+    for line in total(labs, progress):
+        console.print(line, markup=False)
+
+
+def plain(labs: Sequence[Lab], progress: Progress) -> Iterator[str]:
+    """One line a row, no boxes; words where the table has signs."""
+    for row in rows(labs, progress):
+        _, module, language, _, runs, hints, words = _cells(row)
+        told = [f"lab {row.number}", module, language]
+        if runs:
+            told += [f"{row.entry.points} of {row.entry.of} points", f"{runs} runs"]
+        told += [f"{hints} hints"] if hints else []
+        yield ", ".join(filter(None, [*told, words]))
+    yield from total(labs, progress)
+
+
+def data(labs: Sequence[Lab], progress: Progress) -> list[dict[str, object]]:
+    """The rows for programs; times as RFC 3339 has them."""
+    return [
+        {
+            "lab": row.number,
+            "module": row.lab.module if row.lab else None,
+            "language": row.language or None,
+            "there": row.lab is not None,
+            "begun": row.begun,
+            "green": row.entry.green,
+            "points": row.entry.points,
+            "of": row.lab.points if row.lab else None,
+            "runs": row.entry.runs,
+            "hints": row.entry.hints_shown,
+            "failing": row.entry.failing or None,
+            "first_run": _iso(row.entry.first_run),
+            "last_run": _iso(row.entry.last_run),
+            "first_green": _iso(row.entry.first_green),
+        }
+        for row in rows(labs, progress)
+    ]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -78,7 +78,8 @@ class Screen:
 
     def refused(self, text: str) -> None:
         """Something that could not be done."""
-        self._sign("✗", "bold red", text)
+        # Not folded: a path is longer than a line, and a reader wants to copy it.
+        self._console.print(Text.assemble(("✗", "bold red"), " ", text), soft_wrap=True)
 
     def keys(self) -> None:
         """The line of keys."""

@@ -7,6 +7,7 @@ of its own; nothing of it is ever imported here.
 
 import hashlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from daemonlab.house import BUILD, LABS, ROOT, C
 
 _BUILD_TIME = 60
 """Seconds that a compiler is given."""
+_GRACE = 2.0
+"""Seconds that it is given to tidy up when it has to end."""
 _MOST_OUTPUT = 20_000
 """Bytes of a compiler's output that are shown."""
 
@@ -48,6 +51,16 @@ class Subject:
         return (*self.program, "--lab", str(lab), "-c", str(configuration))
 
 
+def _end(group: int) -> None:
+    """End a compiler and all that it started. Asked to, it removes its temporary files; who does
+    not listen is killed. Its leader is our child and not reaped yet: the number is still its."""
+    os.killpg(group, signal.SIGTERM)
+    leader = os.pidfd_open(group)
+    select.select([leader], [], [], _GRACE)
+    os.close(leader)
+    os.killpg(group, signal.SIGKILL)
+
+
 def _run(command: Sequence[str], what: str) -> str:
     """Run a compiler with a time limit; return its output. Raises BuildError."""
     with subprocess.Popen(
@@ -61,7 +74,7 @@ def _run(command: Sequence[str], what: str) -> str:
         try:
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process.pid)
             if isinstance(problem, subprocess.TimeoutExpired):
                 text = f"{what} took more than {_BUILD_TIME} s, and was ended"
                 raise BuildError(text) from None

@@ -19,11 +19,11 @@ from rich.console import Console
 from daemonlab import loop
 from daemonlab.attempt import Attempt
 from daemonlab.course import LANGUAGES, Lab
+from daemonlab.desk import REFUSED, Desk
+from daemonlab.explain import relative
 from daemonlab.keyboard import END, Keyboard, keyboard
 from daemonlab.loop import SUFFIXES
 from daemonlab.progress import Progress
-from daemonlab.desk import REFUSED, Desk
-from daemonlab.explain import relative
 from daemonlab.saves import Saves
 from daemonlab.screen import Screen
 from daemonlab.wakeup import Wakeup, stop_here, wakeup

@@ -18,6 +18,8 @@ from daemonlab.observe import children
 
 LIMIT = 60
 """Seconds for anything to be shown: reached only when something is broken."""
+_DYING = 5
+"""Seconds that the end of a process may take that was killed."""
 _LOGIN = "import os, sys; os.login_tty(int(sys.argv[1])); os.execvp(sys.argv[2], sys.argv[2:])"
 _CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -82,9 +84,12 @@ class Terminal:
 
 def _reap(before: Collection[int]) -> None:
     """Where init would adopt the orphans of a compiler that was killed, and reap them, it is up to
-    us, if we are a subreaper. Who runs on is left to be found."""
+    us, if we are a subreaper. Who was killed dies soon; who runs on is left to be found."""
     for child in children(os.getpid()):
         if child.pid not in before:
+            pidfd = os.pidfd_open(child.pid)
+            select.select([pidfd], [], [], _DYING)
+            os.close(pidfd)
             os.waitpid(child.pid, os.WNOHANG)
 
 

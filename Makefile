@@ -25,9 +25,9 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs watch mine observe skeletons test check docs serve
+talking := labs watch mine progress observe skeletons test check docs serve
 goals   :=
-$(foreach goal,$(filter lab-% $(talking),$(MAKECMDGOALS)),\
+$(foreach goal,$(filter lab-% hint-% reset-% start-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
         $(if $(goals),$(eval $(goal): | $(lastword $(goals))))\
         $(eval goals += $(goal))))
@@ -40,21 +40,31 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) labs watch mine observe
+.PHONY: $(labs:%=lab-%) labs watch mine progress observe
 
-## lab-N: run lab N: the C daemon, the Python port and yours, side by side
+## lab-N: run lab N: C, Python and yours; then what was green
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
 	@$(bin)/daemonlab lab $* $(ARGS)
 
 lab-%:
 	@echo 'lab $*: not there yet; labs here: $(labs); the course will have 1 to 13' >&2; exit 2
 
+## start-N: begin at lab N: all earlier ones are solved
+## hint-N: the next hint for what failed last in lab N
+## reset-N: bring its skeleton back, keep your file aside
+start-% hint-% reset-%: .venv/run.stamp
+	@$(bin)/daemonlab $(firstword $(subst -, ,$@)) $* $(ARGS)
+
+## progress: how far you are: points, hints, times
+progress: .venv/run.stamp
+	@$(bin)/daemonlab progress $(ARGS)
+
 ## labs: run every lab that is here
 labs: c .venv/run.stamp
 	@failed=0; for n in $(labs); do $(bin)/daemonlab lab $$n $(ARGS) || failed=1; done; \
 	exit $$failed
 
-## watch: run your lab again at each save; ARGS="3" for lab 3, else where you are
+## watch: run your lab again at each save
 watch: c .venv/run.stamp
 	@$(bin)/daemonlab watch $(ARGS)
 

@@ -226,9 +226,10 @@ void log_event(struct log *log, const char *level, const char *event, const char
         va_end(arguments);
     }
     if (log->fd >= 0 && priority(level) <= log->level) {
-        json_t *line = new_line(level, event);
+        bool told = log->lost == 0 || confess(log);
+        json_t *line = new_line(level, event); /* only now: its time is not before that one's */
         json_object_update(line, object);
-        if ((log->lost > 0 && !confess(log)) || !write_line(log, level, event, line))
+        if (!told || !write_line(log, level, event, line))
             log->lost++;
         json_decref(line);
     }

@@ -2,6 +2,7 @@
 
     {{ checks }}    for each lab its checks, from lab.toml and their docstrings, and its scenarios
     {{ facts }}     each fact and what it means, from its docstring
+    {{ commands }}  each command of the laboratory, with what its --help says
 
 A check or a fact that does not say what it means fails the build.
 """
@@ -9,14 +10,16 @@ A check or a fact that does not say what it means fails the build.
 import re
 from collections.abc import Iterable
 
+import click
 from daemonlab import course
 from daemonlab.checks import CHECKS
+from daemonlab.cli import main
 from daemonlab.course import CheckInfo, Lab
 from daemonlab.facts import documentation
 from daemonlab.scenarios import LABS, Scenario
 from mkdocs.exceptions import PluginError
 
-_DIRECTIVE = re.compile(r"^\{\{ (checks|facts) \}\}$", re.M)
+_DIRECTIVE = re.compile(r"^\{\{ (checks|facts|commands) \}\}$", re.M)
 _PAGE = re.compile(r"\b([a-z_][\w.]*\(\d\w*\))")
 """A page of the manual: fork(2)."""
 
@@ -42,7 +45,7 @@ def _check_row(check: CheckInfo) -> list[str]:
     return [
         f"[{check.title}](../{check.section})<br>`{check.id}`",
         str(check.points),
-        f"{_meaning(check.id, CHECKS[check.id].__doc__)}<br>*{check.why}*",
+        f"{_meaning(check.id, CHECKS[check.id].__doc__)}<br>*{check.why}* {_pages(check.story)}",
         f"{_pages(check.man)}<br>{', '.join(check.scenarios)}",
     ]
 
@@ -86,7 +89,19 @@ def facts() -> str:
     return _table("fact | what it says", rows)
 
 
+def _command(name: str, command: click.Command) -> str:
+    with click.Context(main, info_name="daemonlab", max_content_width=78) as around:
+        context = click.Context(command, parent=around, info_name=name, terminal_width=78)
+        text = command.get_help(context)
+    return f"## daemonlab {name} {{#{name}}}\n\n```text\n{text}\n```\n"
+
+
+def commands() -> str:
+    """Every command, by name."""
+    return "\n".join(_command(name, command) for name, command in sorted(main.commands.items()))
+
+
 def on_page_markdown(markdown: str, **_: object) -> str:
     """MkDocs calls this for each page."""
-    tables = {"checks": checks, "facts": facts}
+    tables = {"checks": checks, "facts": facts, "commands": commands}
     return _DIRECTIVE.sub(lambda match: tables[match[1]](), markdown)

@@ -1,12 +1,12 @@
 """The student's loop: build what was begun, note how the lab went, and look back.
 
-After lab N come the earlier labs that were green, with the student's modules of all of them and of
-lab N in one daemon. That is how a change breaks something: alone, each module stands in a
-reference that is whole.
+After lab N come the earlier labs that were green: the student's modules of all of them and of lab N
+in one daemon, which does every step up to N. That is where a change can break something: alone,
+each module stands in a reference that is whole.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daemonlab import last, subjects
 from daemonlab.course import Lab, labs
@@ -134,16 +134,20 @@ def starts(result: Result) -> bool:
     return not result.hangs and bool(result.outcomes) and result.outcomes[0].passed is True
 
 
+def _through(lab: Lab, those: Sequence[Lab], language: str) -> subjects.Subject:
+    return replace(subjects.mine(those, SUFFIXES[language]), through=lab.number)
+
+
 def regressions(lab: Lab, language: str, green: Sequence[Lab]) -> Iterator[Regression]:
-    """Run the earlier labs one after the other. Raises BuildError: the modules do not go together;
-    LaunchError, WorkerLost."""
-    whole = subjects.mine([*green, lab], SUFFIXES[language])
+    """Run the earlier labs one after the other, in a daemon that does the steps of this one, too.
+    Raises BuildError: the modules do not go together; LaunchError, WorkerLost."""
+    whole = _through(lab, [*green, lab], language)
     for earlier in green:
         (result,) = run_lab(earlier, [whole])
         keep([result])
         by_it = False
         if not result.passed:
-            (without,) = run_lab(earlier, [subjects.mine(green, SUFFIXES[language])])
+            (without,) = run_lab(earlier, [_through(lab, green, language)])
             by_it = without.passed
         yield Regression(result, lab, by_it)
         if result.hangs:  # those to come would, too, and take their time to say so

@@ -133,14 +133,18 @@ def show(console: Console, labs: Sequence[Lab], progress: Progress) -> None:
         console.print(line, markup=False)
 
 
+def _counted(number: str, what: str) -> str:
+    return f"{number} {what}" if number == "1" else f"{number} {what}s"
+
+
 def plain(labs: Sequence[Lab], progress: Progress) -> Iterator[str]:
     """One line a row, no boxes; words where the table has signs."""
     for row in rows(labs, progress):
         _, module, language, _, runs, hints, words = _cells(row)
         told = [f"lab {row.number}", module, language]
         if runs:
-            told += [f"{row.entry.points} of {row.entry.of} points", f"{runs} runs"]
-        told += [f"{hints} hints"] if hints else []
+            told += [f"{row.entry.points} of {row.entry.of} points", _counted(runs, "run")]
+        told += [_counted(hints, "hint")] if hints else []
         yield ", ".join(filter(None, [*told, words]))
     yield from total(labs, progress)
 

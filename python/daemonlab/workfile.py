@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+import textwrap
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -95,22 +96,28 @@ def functions(lab: Lab) -> list[tuple[str, str]]:
     return [(name, what) for name, what in found if name.startswith(f"{lab.module}_")]
 
 
+def _folded(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, 78, initial_indent=indent, subsequent_indent=indent * 2)
+
+
 def start(lab: Lab) -> list[str]:
     """Put a missing skeleton in its place; the first steps, in lines. Raises WorkfileError."""
     done = [reset(lab, one) for one in SUFFIXES if not os.path.lexists(lab.skeleton(SUFFIXES[one]))]
     c, python = (relative(lab.skeleton(suffix)) for suffix in SUFFIXES.values())
     number = lab.number
     before = {1: "", 2: "Lab 1 is"}.get(number, f"Labs 1 to {number - 1} are")
-    given = [f"{before} the reference's in this lab: nothing of yours has to be there.", ""]
+    given = f"{before} the reference's in this lab: nothing of yours has to be there."
     return [
         *done,
-        f"Lab {number}, {lab.module}: {lab.title}. {lab.points} points.",
+        *_folded(f"Lab {number}, {lab.module}: {lab.title}. {lab.points} points."),
         "",
-        *(given if before else []),
+        *([*_folded(given), ""] if before else []),
         f"1. Read {chapter(f'{lab.folder.name}.md#your-turn').split(' (')[0]}.",
-        f"2. Open {c} or {python}: choose one language.",
+        "2. Choose one language, and open the file:",
+        f"   {c}",
+        f"   {python}",
         f"3. The contract is {relative(C / 'src' / f'{lab.module}.h')}; in Python it is the text",
         "   below each function's first line. Write, in this order:",
-        *(f"   {name}: {what}" for name, what in functions(lab)),
+        *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}", "   ")),
         f"4. make lab-{number}, after each function; make hint-{number} when you are stuck.",
     ]

@@ -319,7 +319,8 @@ def test_show(value: object, shown: str) -> None:
 
 def info(name: str, *scenarios: str, after: str = "") -> CheckInfo:
     """A check as a lab describes it."""
-    return CheckInfo(name, f"the {name}", 1, scenarios or ("one",), after, "", "", "01-x.md#x")
+    there = scenarios or ("one",)
+    return CheckInfo(name, f"the {name}", 1, there, after, "", "", "x_do", "", "01-x.md#x")
 
 
 def test_first_scenario_that_fails_is_told() -> None:

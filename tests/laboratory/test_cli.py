@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from daemonlab import course
 from daemonlab.checks import CHECKS
+from daemonlab.cli import main
 from daemonlab.facts import documentation
 from observed import sleeping, until
 from student import Copy, Run
@@ -48,7 +49,7 @@ def plain(run: Run, columns: int = 80) -> None:
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("command", ["", "lab", "mine", "observe", "run", "skeletons"])
+@pytest.mark.parametrize("command", ["", *main.commands])
 def test_help(command: str, option: str) -> None:
     """Each command explains itself and does nothing else."""
     run = daemonlab(*filter(None, [command]), option)
@@ -221,7 +222,7 @@ def test_lab_as_json(house: Copy) -> None:
     run = house.daemonlab("lab", "1", "--json", limit=LIMIT)
     assert run.code == 0 and run.errors == "", run
     data: dict[str, Any] = json.loads(run.output)
-    assert set(data) == {"results", "broken"} and data["broken"] == []
+    assert set(data) == {"results", "broken", "regressions"} and data["broken"] == []
     assert [result["subject"] for result in data["results"]] == ["c", "python"]
     for result in data["results"]:
         assert set(result) == {"lab", "subject", "points", "of", "passed", "checks", "facts"}

@@ -103,7 +103,7 @@ def write_hints(folder: Path, text: str) -> course.Lab:
         (lambda text: text + EXAMPLE.replace("parent", "parrent"), "there is no ['parrent']"),
         (lambda text: text.replace(PARENT, "[parent]\n"), "parent: missing ['pointer', 'question'"),
         (lambda text: text.replace("pointer = ", "pointre = ", 1), "starts: missing ['pointer']"),
-        (lambda text: text + "reciped = 'too much'\n", "death: there is no ['reciped']"),
+        (lambda text: text + "reciped = 'too much'\n", "abandoned: there is no ['reciped']"),
         (lambda text: text.replace("recipe.python", "recipe.perl", 1), "starts.recipe: missing"),
         (lambda text: text.replace(PARENT, EXAMPLE.replace("fork(2)", " ")), "parent.pointer: "),
         (

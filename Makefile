@@ -16,7 +16,7 @@ WORKERS ?= 2
 pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
 python   = $(wildcard setup.py python tests docs/hooks)
 c        = $(wildcard c/src/*.[ch])
-scripts  = .ci/run tools/python tools/system tools/venv tools/hooks/pre-commit
+scripts  = .ci/run tools/doctor tools/python tools/system tools/venv tools/hooks/pre-commit
 export NO_MKDOCS_2_WARNING = 1
 
 # Labs go by number: labs/01-detach is lab 1.
@@ -25,7 +25,7 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs watch mine progress observe skeletons test check docs serve
+talking := labs watch mine progress observe skeletons test check docs serve doctor check-course schedule
 goals   :=
 $(foreach goal,$(filter lab-% hint-% reset-% start-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
@@ -40,7 +40,7 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) labs watch mine progress observe
+.PHONY: $(labs:%=lab-%) labs watch mine progress observe doctor
 
 ## lab-N: run lab N: C, Python and yours; then what was green
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
@@ -76,6 +76,10 @@ mine: c .venv/run.stamp
 observe: .venv/run.stamp
 	@$(if $(PID),,echo 'say which process: make observe PID=1234' >&2; exit 2)
 	@$(bin)/daemonlab observe $(PID) $(ARGS)
+
+## doctor: what this machine lacks for which lab, and how to bring it
+doctor:
+	@tools/doctor $(ARGS)
 
 ## c: build the C daemon, build/c/labd
 .PHONY: c
@@ -121,7 +125,7 @@ lint-tools:
 
 ##@ teach
 
-.PHONY: docs serve skeletons
+.PHONY: docs serve skeletons schedule check-course
 
 ## docs: build the book into site/
 docs: c .venv/dev.stamp
@@ -130,6 +134,14 @@ docs: c .venv/dev.stamp
 ## serve: read the book in a browser while it is being written
 serve: c .venv/dev.stamp
 	@$(bin)/mkdocs serve
+
+## check-course: prove the course: every lab, check, hint and mutant; 20 runs under load
+check-course: c .venv/run.stamp
+	@$(bin)/daemonlab check-course $(ARGS)
+
+## schedule: which lab opens and is due when, and what it counts (course.toml)
+schedule: .venv/run.stamp
+	@$(bin)/daemonlab schedule $(ARGS)
 
 ## skeletons: derive the skeletons of the labs from the reference anew
 skeletons: .venv/run.stamp

@@ -14,12 +14,26 @@ from dataclasses import dataclass, field
 import click
 from rich.console import Console
 
-from daemonlab import course, desk, hints, loop, report, skeleton, standing, subjects, workfile
+from daemonlab import (
+    course,
+    coursecheck,
+    courseruns,
+    desk,
+    doctor,
+    hints,
+    loop,
+    policy,
+    report,
+    skeleton,
+    standing,
+    subjects,
+    workfile,
+)
 from daemonlab import watch as watching
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.explain import relative
-from daemonlab.house import LABS, PORT, C
+from daemonlab.house import LABS, PORT, ROOT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
 from daemonlab.loop import MEND, Broken, Regression
@@ -30,6 +44,8 @@ from daemonlab.progress import Progress, ProgressError, recorded
 from daemonlab.refusal import refused
 from daemonlab.saves import WatchError
 from daemonlab.scenarios import of_any
+from daemonlab.schedule import data as schedule_data
+from daemonlab.schedule import print_schedule
 from daemonlab.show import print_any, print_snapshot
 from daemonlab.text import printable
 
@@ -64,11 +80,29 @@ def main() -> None:
             signal.signal(number, leave)
 
 
+def _policy() -> policy.Policy:
+    """What the instructor's course.toml says."""
+    try:
+        return policy.load(course.labs())
+    except policy.PolicyError as error:
+        raise _Usage(str(error)) from error
+
+
+def _labs() -> tuple[course.Lab, ...]:
+    """The labs that belong to this course."""
+    chosen = _policy().labs
+    return tuple(lab for lab in course.labs() if lab.number in chosen)
+
+
 def _lab(number: int) -> course.Lab:
     try:
-        return course.lab(number)
+        this = course.lab(number)
     except course.CourseError as error:
         raise _Usage(str(error)) from error
+    if number not in (chosen := _policy().labs):
+        shown = ", ".join(map(str, chosen))
+        raise _Usage(f"lab {number} is not part of this course: course.toml names labs {shown}")
+    return this
 
 
 def _reference() -> tuple[subjects.Subject, ...]:
@@ -81,8 +115,9 @@ def _reference() -> tuple[subjects.Subject, ...]:
 
 def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
     """The student's subjects, and what kept others from being built."""
+    languages = _policy().to_do
     with _in_words():
-        return loop.mine(labs)
+        return loop.mine(labs, languages)
 
 
 @contextmanager
@@ -112,6 +147,7 @@ class _Screen:
     plain: bool
     as_json: bool
     console: Console = field(default_factory=_console)
+    terms: policy.Policy = field(default_factory=_policy)
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line of ours."""
@@ -121,18 +157,18 @@ class _Screen:
     def results(self, results: Sequence[Result]) -> None:
         """One lab."""
         if not self.as_json and self.plain:
-            for text in report.plain_results(results):
+            for text in report.plain_results(results, self.terms.shows):
                 self.line(text)
         elif not self.as_json:
-            report.print_results(self.console, results)
+            report.print_results(self.console, results, self.terms.shows)
 
     def failure(self, result: Result) -> None:
         """The first failing check of one subject."""
         if not self.as_json and self.plain:
-            for text in report.plain_failure(result):
+            for text in report.plain_failure(result, self.terms.shows):
                 self.line(text)
         elif not self.as_json:
-            report.print_failure(self.console, result)
+            report.print_failure(self.console, result, self.terms.shows)
 
     def broken(self, broken: Sequence[Broken]) -> None:
         """Modules that could not be built."""
@@ -211,7 +247,7 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     screen.broken(broken)
     if not mine and not broken:
         screen.line()
-        for text in report.begin(this):
+        for text in report.begin(this, screen.terms.to_do):
             screen.line(text)
     progress = _noted(this, results, broken)
     back = [] if alone or not progress else [*_look_back(screen, this, results, progress)]
@@ -266,7 +302,7 @@ def mine(as_json: bool, plain: bool) -> None:
     Modules that you have not begun with are the reference's.
     """
     screen = _Screen(plain, as_json)
-    labs = course.labs()
+    labs = _labs()
     built, broken = _mine(labs)
     if not built and not broken:
         click.echo("You have not begun with any lab yet: make lab-1 says how.")
@@ -463,6 +499,84 @@ def skeletons(check: bool, force: bool) -> None:
             click.echo(relative(path))
     except skeleton.SkeletonError as error:
         raise _Failed(str(error)) from error
+
+
+_PROOFS = (*coursecheck.WHOLE, *coursecheck.READ, *courseruns.RUNS)
+
+
+def _numbers(context: click.Context, option: click.Parameter, value: str) -> list[course.Lab]:
+    """The labs that "1,3-5" names; all for nothing."""
+    try:
+        there = {lab.number: lab for lab in course.labs()}
+        return [there[number] for number in coursecheck.numbers(value, there)]
+    except (course.CourseError, ValueError) as error:
+        raise _Failed(str(error)) from error
+
+
+@main.command()
+@click.option("--labs", callback=_numbers, default="", help="Only these, such as 1,3-5.")
+@click.option(
+    "--times",
+    type=click.IntRange(0, 1000),
+    default=20,
+    show_default=True,
+    help="How many times each lab is run while the machine is kept busy.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(_PROOFS),
+    multiple=True,
+    help="Only this proof; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every proof, as JSON.")
+@_PLAIN
+def check_course(
+    labs: list[course.Lab], times: int, only: Sequence[str], as_json: bool, plain: bool
+) -> None:
+    """Prove the course: that each lab can be done, and that each of its checks says what it should.
+
+    The reference passes, the untouched skeleton fails as it is meant to, every mutant is killed by
+    the check meant for it, every check has hints, pages and sections, no file is stray or stale,
+    and no run of a lab fails while the machine is busy. Exits with 1 when one of these does not
+    hold.
+    """
+    found = []
+    with _in_words():
+        for proof in courseruns.proofs(labs, times, only or _PROOFS):
+            found.append(proof)
+            for line in [] if as_json else coursecheck.lines(proof, plain):
+                click.echo(line)
+    if as_json:
+        click.echo(report.as_json(coursecheck.data(found)))
+    else:
+        click.echo(coursecheck.summary(found))
+    sys.exit(0 if all(proof.holds for proof in found) else 1)
+
+
+@main.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print everything found, as JSON.")
+@_PLAIN
+def examine(as_json: bool, plain: bool) -> None:
+    """Say what this machine lacks for which lab, and how to bring it.
+
+    Nothing is installed or changed. Where this command does not run yet, tools/doctor does.
+    Exits with 0 when every lab that is here can run.
+    """
+    sys.exit(doctor.report(ROOT, as_json, plain))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the schedule and its rules, as JSON.")
+@_PLAIN
+def schedule(as_json: bool, plain: bool) -> None:
+    """Show which lab opens when, when it is due, and what it counts.
+
+    An instructor writes that into course.toml; without it, all labs are open at any time.
+    """
+    if as_json:
+        click.echo(report.as_json(schedule_data(_policy(), course.labs())))
+    else:
+        print_schedule(_console(), _policy(), course.labs(), plain)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ report both show these rows.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from daemonlab.checks import show
@@ -25,6 +26,11 @@ _TODO_C = re.compile(r"^[A-Za-z_][\w *]*?\b(\w+)\(|(/\* TODO: do what the contra
 
 Rows = list[tuple[str, str]]
 """Labels and texts; a text may have several lines, a label may be empty: it goes on."""
+
+Shows = Callable[[str], bool]
+"""Whether that part of a failure is shown: "observed", "expected", "why", "next"; policy.py."""
+_PARTS = {"": "observed", "it happened": "why", "what it is": "next"}
+"""The part that a label belongs to, where that is not its own name."""
 
 
 def _shown_line(text: str) -> str:
@@ -130,8 +136,14 @@ def _next_step(result: Result, outcome: Outcome, said: str) -> str:
     return "\n".join(lines)
 
 
-def rows(result: Result, outcome: Outcome) -> Rows:
-    """What is said of a failed check, in order."""
+def everything(part: str) -> bool:
+    """Shows what there is: where no instructor has decided."""
+    return True
+
+
+def rows(result: Result, outcome: Outcome, shows: Shows = everything) -> Rows:
+    """What is said of a failed check, in order, as far as it is to be shown. That an unfinished lab
+    is meant to fail is said in any case."""
     check, verdict = outcome.check, outcome.verdict
     said = printed(result, outcome)
     evidence = "" if verdict.evidence in (verdict.observed, said) else verdict.evidence
@@ -145,7 +157,11 @@ def rows(result: Result, outcome: Outcome) -> Rows:
         ("what it is", _plain_word(result, outcome)),
         ("next", _next_step(result, outcome, said)),
     ]
-    return [(label, text) for label, text in told if text]
+    return [
+        (label, text)
+        for label, text in told
+        if text and (label == "unfinished" or shows(_PARTS.get(label, label)))
+    ]
 
 
 def apart(result: Result, outcome: Outcome, kept: Path | None) -> Rows:

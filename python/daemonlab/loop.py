@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from daemonlab import last, subjects
-from daemonlab.course import Lab, labs
+from daemonlab.course import LANGUAGES, Lab, labs
 from daemonlab.explain import first_failing, relative
 from daemonlab.judge import Result, run_lab
 from daemonlab.progress import NOT_BUILT, Progress, now, recorded
@@ -73,10 +73,15 @@ def changed(lab: Lab, language: str) -> bool:
     return begun(lab, language) or not lab.skeleton(SUFFIXES[language]).exists()
 
 
-def mine(those: Sequence[Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
-    """The student's daemon in each language, of those of the labs that were begun in it."""
+def mine(
+    those: Sequence[Lab], languages: Sequence[str] = LANGUAGES
+) -> tuple[list[subjects.Subject], list[Broken]]:
+    """The student's daemon in each language, of those of the labs that were begun in it; of
+    these languages."""
     built, broken = [], []
     for language, suffix in SUFFIXES.items():
+        if language not in languages:
+            continue
         mine_of = [lab for lab in those if begun(lab, language)]
         if mine_of:
             try:

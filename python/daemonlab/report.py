@@ -13,26 +13,34 @@ from rich.table import Table
 from rich.text import Text
 
 from daemonlab import last
-from daemonlab.course import Lab
+from daemonlab.course import LANGUAGES, Lab
 from daemonlab.explain import (
     Rows,
+    Shows,
     apart,
     chapter,
+    everything,
     first_failing,
     relative,
     rows,
     shown_output,
 )
 from daemonlab.judge import Outcome, Result
-from daemonlab.loop import Broken, Regression
+from daemonlab.loop import SUFFIXES, Broken, Regression
 from daemonlab.text import printable
 
 _SIGNS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "dim")}
 
 
-def _cell(outcome: Outcome) -> Text:
+def _seen(outcome: Outcome, shows: Shows) -> str:
+    if outcome.passed is False and not shows("observed"):
+        return "failed"
+    return printable(outcome.verdict.observed)
+
+
+def _cell(outcome: Outcome, shows: Shows) -> Text:
     sign, style = _SIGNS[outcome.passed]
-    observed = "not reached" if outcome.passed is None else printable(outcome.verdict.observed)
+    observed = "not reached" if outcome.passed is None else _seen(outcome, shows)
     return Text.assemble((f"{sign} ", style), observed, no_wrap=False, overflow="fold")
 
 
@@ -40,7 +48,7 @@ def _title(result: Result) -> str:
     return result.subject.title
 
 
-def table(results: Sequence[Result]) -> Table:
+def table(results: Sequence[Result], shows: Shows = everything) -> Table:
     """One row a check, one column a subject."""
     lab = results[0].lab
     grid = Table(
@@ -54,7 +62,7 @@ def table(results: Sequence[Result]) -> Table:
     for result in results:
         grid.add_column(_title(result), ratio=4, overflow="fold")
     for row in zip(*(result.outcomes for result in results), strict=True):
-        grid.add_row(row[0].check.title, *map(_cell, row))
+        grid.add_row(row[0].check.title, *(_cell(outcome, shows) for outcome in row))
     grid.add_section()
     grid.add_row("points", *(f"{result.points} of {lab.points}" for result in results))
     return grid
@@ -79,14 +87,14 @@ def _more(result: Result) -> str:
     return f"{more} more after that; begin with this one." if more > 0 else ""
 
 
-def print_failure(console: Console, result: Result) -> None:
+def print_failure(console: Console, result: Result, shows: Shows = everything) -> None:
     """The first failing check of a result, explained; nothing if none failed."""
     first = first_failing(result)
     if first is None:
         return
     console.print()
     console.print(Text.assemble(("✗ ", "bold red"), (_heading(result, first), "bold")))
-    console.print(_grid(rows(result, first)))
+    console.print(_grid(rows(result, first, shows)))
     if said := apart(result, first, last.kept(result)):
         console.print()
         console.print(_grid(said))
@@ -94,12 +102,12 @@ def print_failure(console: Console, result: Result) -> None:
         console.print(f"  {more}")
 
 
-def print_results(console: Console, results: Sequence[Result]) -> None:
+def print_results(console: Console, results: Sequence[Result], shows: Shows = everything) -> None:
     """The table, then the first failing check of each subject; nothing of no results."""
     if results:
-        console.print(table(results))
+        console.print(table(results, shows))
     for result in results:
-        print_failure(console, result)
+        print_failure(console, result, shows)
         if result.subject.warnings:
             console.print(f"\n[bold]{_title(result)}: the compiler warns[/]")
             console.print(Padding(Text(shown_output(result.subject.warnings)), (0, 0, 0, 2)))
@@ -117,16 +125,18 @@ def _in_lines(rows: Rows) -> Iterator[str]:
         yield from (f"{name}: {line}" for line in text.splitlines())
 
 
-def plain_failure(result: Result) -> Iterator[str]:
+def plain_failure(result: Result, shows: Shows = everything) -> Iterator[str]:
     """What print_failure says."""
     first = first_failing(result)
     if first is not None:
         yield f"failure: {_heading(result, first)}"
-        yield from _in_lines([*rows(result, first), *apart(result, first, last.kept(result))])
+        yield from _in_lines(
+            [*rows(result, first, shows), *apart(result, first, last.kept(result))]
+        )
         yield from filter(None, [_more(result)])
 
 
-def plain_results(results: Sequence[Result]) -> Iterator[str]:
+def plain_results(results: Sequence[Result], shows: Shows = everything) -> Iterator[str]:
     """What print_results says."""
     if results:
         lab = results[0].lab
@@ -134,7 +144,7 @@ def plain_results(results: Sequence[Result]) -> Iterator[str]:
     for row in zip(*(result.outcomes for result in results), strict=True):
         cells = []
         for result, outcome in zip(results, row, strict=True):
-            seen = "" if outcome.passed is None else f", {printable(outcome.verdict.observed)}"
+            seen = "" if outcome.passed is None else f", {_seen(outcome, shows)}"
             cells.append(f"{_title(result)}: {_WORDS[outcome.passed]}{seen}")
         yield f"{row[0].check.title} | {' | '.join(cells)}"
     if results:
@@ -143,18 +153,18 @@ def plain_results(results: Sequence[Result]) -> Iterator[str]:
         )
         yield f"points | {' | '.join(reached)}"
     for result in results:
-        yield from plain_failure(result)
+        yield from plain_failure(result, shows)
         if result.subject.warnings:
             warnings = shown_output(result.subject.warnings)
             yield from _in_lines([(f"{_title(result)}: the compiler warns", warnings)])
 
 
-def begin(lab: Lab) -> list[str]:
-    """How to begin with a lab that was not started, in lines."""
-    c, python = (relative(lab.skeleton(suffix)) for suffix in ("c", "py"))
+def begin(lab: Lab, languages: Sequence[str] = LANGUAGES) -> list[str]:
+    """How to begin with a lab that was not started, in lines; in one of these languages."""
+    files = " or ".join(relative(lab.skeleton(SUFFIXES[language])) for language in languages)
     return [
         "Your turn.",
-        f"Open {c} or {python},",
+        f"Open {files},",
         f"write the functions marked TODO, and run make lab-{lab.number} again: a third column",
         f"will be yours. The chapter is {chapter(f'{lab.folder.name}.md#your-turn')}.",
     ]

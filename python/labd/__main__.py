@@ -302,7 +302,8 @@ def _run(labd: Labd) -> None:
         _serve(labd)
     except Exception as error:
         failure = error if isinstance(error, Failure) else bug(error)
-        log_event(labd.log, "error", "failed", error=log_text(failure.text))
+        with suppress(Failure):  # one of an unfinished log must not hide this one
+            log_event(labd.log, "error", "failed", error=log_text(failure.text))
         raise failure from error
     finally:
         _stop(labd, done)

@@ -129,9 +129,12 @@ class Watch:
         return code == 0 and bool(begun(self.lab, self.choice.languages))
 
     def files(self) -> list[str]:
-        """What is to be saved, to run again."""
+        """What is to be saved, to run again: what was begun with, else either."""
+        languages = self.choice.languages
+        mine = [file for file, _ in begun(self.lab, languages)]
         return [
-            relative(self.lab.skeleton(SUFFIXES[language])) for language in self.choice.languages
+            relative(file)
+            for file in mine or [self.lab.skeleton(SUFFIXES[language]) for language in languages]
         ]
 
     def following(self) -> Lab | None:

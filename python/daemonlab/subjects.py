@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,14 +55,18 @@ class Subject:
         return (*self.program, "--lab", str(steps), "-c", str(configuration))
 
 
-def _end(group: int) -> None:
+def _end(process: "subprocess.Popen[bytes]") -> None:
     """End a compiler and all that it started. Asked to, it removes its temporary files; who does
-    not listen is killed. Its leader is our child and not reaped yet: the number is still its."""
-    os.killpg(group, signal.SIGTERM)
-    leader = os.pidfd_open(group)
-    select.select([leader], [], [], _GRACE)
-    os.close(leader)
-    os.killpg(group, signal.SIGKILL)
+    not listen is killed. All of them hold the output: its end of file says that they are gone.
+    The leader is our child and not reaped yet: the number of the group is still its."""
+    assert process.stdout is not None
+    os.killpg(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([process.stdout], [], [], left)[0]:
+            if not os.read(process.stdout.fileno(), _MOST_OUTPUT):
+                break
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _run(command: Sequence[str], what: str) -> str:
@@ -77,7 +82,7 @@ def _run(command: Sequence[str], what: str) -> str:
         try:
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:
-            _end(process.pid)
+            _end(process)
             if isinstance(problem, subprocess.TimeoutExpired):
                 text = f"{what} took more than {_BUILD_TIME} s, and was ended"
                 raise BuildError(text) from None

@@ -63,9 +63,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     os.killpg(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE
     while (left := deadline - time.monotonic()) > 0:
-        if select.select([process.stdout], [], [], left)[0]:
-            if not os.read(process.stdout.fileno(), _MOST_OUTPUT):
-                break
+        ready, _, _ = select.select([process.stdout], [], [], left)
+        if ready and not os.read(process.stdout.fileno(), _MOST_OUTPUT):
+            break
     os.killpg(process.pid, signal.SIGKILL)
 
 

@@ -25,8 +25,8 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs mine fault progress observe doctor check-course schedule skeletons test check docs \
-    serve
+talking := labs watch mine fault progress observe doctor check-course schedule skeletons test check \
+    docs serve
 goals   :=
 $(foreach goal,$(filter lab-% predict-% hint-% reset-% start-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
@@ -41,7 +41,7 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) $(labs:%=predict-%) labs mine fault progress observe doctor
+.PHONY: $(labs:%=lab-%) $(labs:%=predict-%) labs watch mine fault progress observe doctor
 
 ## lab-N: run lab N: C, Python and yours; then what was green
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
@@ -68,6 +68,10 @@ progress: .venv/run.stamp
 labs: c .venv/run.stamp
 	@failed=0; for n in $(labs); do $(bin)/daemonlab lab $$n $(ARGS) || failed=1; done; \
 	exit $$failed
+
+## watch: run your lab again at each save
+watch: c .venv/run.stamp
+	@$(bin)/daemonlab watch $(ARGS)
 
 ## mine: run your own daemon whole, all of your modules at once
 mine: c .venv/run.stamp

@@ -20,6 +20,7 @@ from daemonlab import (
     course,
     coursecheck,
     courseruns,
+    desk,
     doctor,
     fault,
     hints,
@@ -33,6 +34,7 @@ from daemonlab import (
     subjects,
     workfile,
 )
+from daemonlab import watch as watching
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.explain import relative
@@ -47,6 +49,7 @@ from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
 from daemonlab.progress import Progress, ProgressError, recorded
 from daemonlab.refusal import refused
+from daemonlab.saves import WatchError
 from daemonlab.scenarios import of_any
 from daemonlab.schedule import data as schedule_data
 from daemonlab.schedule import print_schedule
@@ -259,6 +262,31 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
         click.echo(report.as_json(report.data(results, broken, back)))
     passed = all(result.passed for result in (*results, *(one.result for one in back)))
     sys.exit(0 if passed and not broken else 1)
+
+
+@main.command()
+@click.argument("number", type=int, required=False)
+@click.option("--language", type=click.Choice(course.LANGUAGES), help="Watch these files alone.")
+@_PLAIN
+def watch(number: int | None, language: str | None, plain: bool) -> None:
+    """Run a lab again each time you save your file; keys do the rest.
+
+    It is lab NUMBER, else that of the file you saved last, else the first that is not green. It
+    never goes on to the next lab by itself. Without a terminal to read keys from, end it by Ctrl-C.
+    """
+    chosen = watching.Choice(_lab(number) if number is not None else None, language)
+    try:
+        with _in_words():
+            code = watching.watch(
+                _console(),
+                course.labs(),
+                chosen,
+                desk.Desk(plain),
+                plain=plain,
+            )
+    except (WatchError, ProgressError, course.CourseError) as error:
+        raise _Failed(str(error)) from error
+    sys.exit(code)
 
 
 def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:

@@ -1,6 +1,7 @@
 """System calls that `os` lacks: each raises OSError with the errno, as those of `os` do."""
 
 import os
+from pathlib import Path
 
 from daemonlab._native import ffi, lib
 
@@ -65,3 +66,20 @@ def next_held(listener: int) -> int:
 def let_go(listener: int, held: int) -> None:
     """Let a held call go on, as if nothing had been."""
     _check(lib.let_go(listener, held), "ioctl(SECCOMP_IOCTL_NOTIF_SEND)")
+
+
+SAVED = lib.IN_CLOSE_WRITE | lib.IN_MOVED_TO
+"""What happens to a file that is saved: written and closed, or another put in its place."""
+OVERFLOW = lib.IN_Q_OVERFLOW
+"""More happened than the kernel keeps: nobody knows what."""
+
+
+def inotify_open() -> int:
+    """A descriptor that tells what happens in folders, inotify(7); reading it does not wait."""
+    return _check(lib.inotify_init1(lib.IN_NONBLOCK | lib.IN_CLOEXEC), "inotify_init1()")
+
+
+def inotify_watch(inotify: int, folder: Path) -> int:
+    """From now on tell what is SAVED in that folder; returns the number in the events' wd."""
+    watched = lib.inotify_add_watch(inotify, os.fsencode(folder), SAVED | lib.IN_ONLYDIR)
+    return _check(watched, f"inotify_add_watch({folder})")

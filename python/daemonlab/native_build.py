@@ -19,6 +19,15 @@ ffi.cdef("""
     int hold_locks(void);
     int next_held(int listener, uint64_t *id);
     int let_go(int listener, uint64_t id);
+
+    static const int IN_CLOSE_WRITE;
+    static const int IN_MOVED_TO;
+    static const int IN_ONLYDIR;
+    static const int IN_Q_OVERFLOW;
+    static const int IN_NONBLOCK;
+    static const int IN_CLOEXEC;
+    int inotify_init1(int flags);
+    int inotify_add_watch(int fd, const char *pathname, uint32_t mask);
 """)
 ffi.set_source(
     "daemonlab._native",
@@ -28,6 +37,7 @@ ffi.set_source(
     #include <linux/seccomp.h>
     #include <stddef.h>
     #include <string.h>
+    #include <sys/inotify.h>
     #include <sys/ioctl.h>
     #include <sys/prctl.h>
     #include <sys/syscall.h>

@@ -7,10 +7,12 @@ of its own; nothing of it is ever imported here.
 
 import hashlib
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ from daemonlab.house import BUILD, LABS, PORT, ROOT, C
 
 _BUILD_TIME = 60
 """Seconds that a compiler is given."""
+_GRACE = 2.0
+"""Seconds that it is given to tidy up when it has to end."""
 _MOST_OUTPUT = 20_000
 """Bytes of a compiler's output that are shown."""
 
@@ -52,6 +56,20 @@ class Subject:
         return (*self.program, "--lab", str(steps), "-c", str(configuration))
 
 
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a compiler and all that it started. Asked to, it removes its temporary files; who does
+    not listen is killed. All of them hold the output: its end of file says that they are gone.
+    The leader is our child and not reaped yet: the number of the group is still its."""
+    assert process.stdout is not None
+    os.killpg(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE
+    while (left := deadline - time.monotonic()) > 0:
+        ready, _, _ = select.select([process.stdout], [], [], left)
+        if ready and not os.read(process.stdout.fileno(), _MOST_OUTPUT):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+
+
 def _run(command: Sequence[str], what: str) -> str:
     """Run a compiler with a time limit; return its output. Raises BuildError."""
     with subprocess.Popen(
@@ -65,7 +83,7 @@ def _run(command: Sequence[str], what: str) -> str:
         try:
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             if isinstance(problem, subprocess.TimeoutExpired):
                 text = f"{what} took more than {_BUILD_TIME} s, and was ended"
                 raise BuildError(text) from None

@@ -1,0 +1,46 @@
+"""What the keys of `daemonlab watch` call upon: what the commands of the same names do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from daemonlab import course, hints, standing, workfile
+from daemonlab.course import CourseError, Lab
+from daemonlab.hints import HintError
+from daemonlab.progress import Progress, ProgressError, recorded
+from daemonlab.workfile import WorkfileError
+
+REFUSED = (CourseError, HintError, ProgressError, WorkfileError)
+"""What these raise when they cannot do it; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Shows on the console it is given, or returns what is to be said. Raises REFUSED."""
+
+    plain: bool
+
+    def run(self, lab: Lab) -> Sequence[str]:
+        """As `make lab-N`."""
+        return ("lab", str(lab.number), *(["--plain"] if self.plain else []))
+
+    def hint(self, console: Console, lab: Lab, language: str) -> None:
+        """As `make hint-N`."""
+        with recorded() as progress:
+            shown = hints.next_hint(lab, progress, language)
+        for line in hints.lines(shown, self.plain):
+            console.print(line, markup=False, soft_wrap=True)
+
+    def overview(self, console: Console) -> None:
+        """As `make progress`."""
+        labs, known = course.labs(), Progress.load()
+        if self.plain:
+            for line in standing.plain(labs, known):
+                console.print(line, markup=False, soft_wrap=True)
+        else:
+            standing.show(console, labs, known)
+
+    def reset(self, lab: Lab, language: str) -> str:
+        """As `make reset-N`."""
+        return " ".join(workfile.reset(lab, language).splitlines())

@@ -25,9 +25,9 @@ labs  := $(strip $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13,\
     $(if $(wildcard labs/$(call number,$n)-*),$n)))
 
 # What talks to the terminal does so one after the other, in the order asked for, also with -j.
-talking := labs mine observe skeletons test check docs serve
+talking := labs mine fault observe skeletons test check docs serve
 goals   :=
-$(foreach goal,$(filter lab-% $(talking),$(MAKECMDGOALS)),\
+$(foreach goal,$(filter lab-% predict-% $(talking),$(MAKECMDGOALS)),\
     $(if $(filter $(goal),$(goals)),,\
         $(if $(goals),$(eval $(goal): | $(lastword $(goals))))\
         $(eval goals += $(goal))))
@@ -40,14 +40,18 @@ help:
 
 ##@ learn
 
-.PHONY: $(labs:%=lab-%) labs mine observe
+.PHONY: $(labs:%=lab-%) $(labs:%=predict-%) labs mine fault observe
 
 ## lab-N: run lab N: the C daemon, the Python port and yours, side by side
 $(labs:%=lab-%): lab-%: c .venv/run.stamp
 	@$(bin)/daemonlab lab $* $(ARGS)
 
-lab-%:
+lab-% predict-%:
 	@echo 'lab $*: not there yet; labs here: $(labs); the course will have 1 to 13' >&2; exit 2
+
+## predict-N: before you run lab N, say what the kernel will say
+$(labs:%=predict-%): predict-%: c .venv/run.stamp
+	@$(bin)/daemonlab predict $* $(ARGS)
 
 ## labs: run every lab that is here
 labs: c .venv/run.stamp
@@ -57,6 +61,10 @@ labs: c .venv/run.stamp
 ## mine: run your own daemon whole, all of your modules at once
 mine: c .venv/run.stamp
 	@$(bin)/daemonlab mine $(ARGS)
+
+## fault: find what is wrong with a daemon that runs
+fault: c .venv/run.stamp
+	@$(bin)/daemonlab fault $(ARGS)
 
 ## observe PID=N: show what the kernel says about running processes
 observe: .venv/run.stamp

@@ -4,22 +4,26 @@ Exit codes: 0 all is well, 1 a check failed or a subject could not be built, 2 u
 """
 
 import os
+import random
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from rich.console import Console
 
-from daemonlab import course, report, skeleton, subjects
+from daemonlab import course, fault, predict, questions, report, skeleton, subjects
 from daemonlab.ending import leave
 from daemonlab.environment import ENVIRONMENTS
 from daemonlab.house import LABS, PORT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
+from daemonlab.mutants import MutantError
 from daemonlab.observe import ProcessGone, snapshot
+from daemonlab.page import Lines, Page
 from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
 from daemonlab.refusal import refused
@@ -181,6 +185,128 @@ def mine(as_json: bool) -> None:
             console.print(f"{result.subject.title} does not start: no later lab was run with it.\n")
     _finish(console, (), broken, False)
     sys.exit(0 if all(result.passed for result in results) else 1)
+
+
+# --- predict, and find the fault ---
+
+_LANGUAGE = click.option(
+    "--language",
+    type=click.Choice(course.LANGUAGES),
+    default="c",
+    show_default=True,
+    help="Which of the two daemons runs.",
+)
+_PLAIN = click.option("--plain", is_flag=True, help="One line a row, no signs: to be read aloud.")
+
+
+def _reference_in(language: str) -> subjects.Subject:
+    return next(subject for subject in _reference() if subject.name == language)
+
+
+@main.command("predict")
+@click.argument("number", type=int)
+@_LANGUAGE
+@click.option(
+    "--answers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Ask nothing: take the answers from this file, TOML or one a line.",
+)
+@click.option("--paper", is_flag=True, help="Print the questions for paper, and the answers after.")
+@click.option("--json", "as_json", is_flag=True, help="Print the grades as JSON.")
+@_PLAIN
+def predict_command(
+    number: int, language: str, answers: Path | None, paper: bool, as_json: bool, plain: bool
+) -> None:
+    """Ask what the kernel will say of the daemon of lab NUMBER, run the reference, and grade.
+
+    The end of the input, or q, ends the questions: what was answered is graded. A wrong prediction
+    is no failure: the exit code is 0.
+    """
+    if paper and (answers or as_json):
+        raise _Usage("--paper has the answers on its second page: no --answers, no --json with it")
+    page = Page(_console(), plain)
+    try:
+        quiz = questions.quiz(_lab(number))
+        given = predict.read_answers(answers, quiz) if answers else None
+    except (course.CourseError, predict.AnswersError) as error:
+        raise _Usage(str(error)) from error
+    subject = _reference_in(language)
+    title = f'{subject.title}, environment "{quiz.scenario.environment.name}"'
+    if given is None and not paper:  # what is data must stand alone on standard output
+        asking = Page(Console(stderr=True, highlight=False), plain) if as_json else page
+        given = predict.ask(asking, Lines(), quiz)
+        if not given and not as_json:
+            page.say("Nothing was predicted, so nothing was run.")
+            return
+    with _in_words():
+        record = predict.observe(quiz, subject)
+    grades = predict.grade(quiz, given or {}, record)
+    if as_json:
+        click.echo(report.as_json(predict.data(quiz, language, grades)))
+    elif paper:
+        predict.print_paper(page, quiz, title, grades)
+    else:
+        predict.print_grades(page, quiz, title, grades)
+
+
+@main.command("fault")
+@click.option("--lab", "number", type=int, help="A fault of this lab; any, if it is not given.")
+@click.option("--seed", type=click.IntRange(0), help="The same number has the same fault.")
+@_LANGUAGE
+@click.option("--answer", "given", metavar="ID", help="Ask nothing: judge this answer.")
+@_PLAIN
+def fault_command(
+    number: int | None, seed: int | None, language: str, given: str | None, plain: bool
+) -> None:
+    """Start a daemon with one fault, tell its PID alone, and let you find what is wrong.
+
+    It runs until you have answered, on your machine like any other: look at it from a second
+    terminal. With --answer the exit code is 1 if that is not the fault.
+    """
+    page = Page(_console(), plain)
+    seed = random.randrange(10**6) if seed is None else seed
+    labs = course.labs() if number is None else (_lab(number),)
+    try:
+        chosen = fault.choose(labs, number, seed, language)
+        check = fault.understand(given, chosen.lab.checks) if given is not None else None
+        if given is not None and check is None:
+            raise _Usage(f"lab {chosen.lab.number} has no check {given!r}, or more than one")
+        reference = _reference_in(language)
+        with _in_words():
+            same = f"--seed {seed} --language {language}"
+            same += "" if number is None else f" --lab {number}"
+            found = _search(page, chosen, reference, same, check)
+    except fault.FaultError as error:
+        raise _Usage(str(error)) from error
+    except (MutantError, subjects.BuildError) as error:
+        raise _Failed(f"the fault cannot be planted:\n{error}") from error
+    sys.exit(0 if found else 1)
+
+
+def _search(
+    page: Page,
+    chosen: fault.Fault,
+    reference: subjects.Subject,
+    same: str,
+    check: course.CheckInfo | None,
+) -> bool:
+    """Plant the fault and take answers; whether the one that was given beforehand is right."""
+    built, lines = chosen.build(), Lines()
+    while True:
+        with fault.planted(chosen, built) as there:
+            if check is not None:
+                right = fault.answer(page, there, check)
+                fault.print_fault(page, there, reference)
+                return right
+            fault.print_head(page, there, same)
+            end = fault.hunt(page, lines, there)
+            if end in (fault.End.FOUND, fault.End.GIVEN_UP):
+                fault.print_fault(page, there, reference)
+                fault.look_again(page, lines)
+        if end is not fault.End.AGAIN:
+            page.say()
+            page.say("The daemon has been ended; nothing of it is left.")
+            return True
 
 
 @main.command()

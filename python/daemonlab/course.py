@@ -112,7 +112,8 @@ def _same_keys(where: str, found: Collection[str], wanted: Collection[str]) -> N
         raise ValueError(f"{where}: there is no {extra}")
 
 
-def _text(key: str, value: object) -> str:
+def text(key: str, value: object) -> str:
+    """The text that a key of a description has. Raises ValueError if it is none, or empty."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{key}: expected a text, found {value!r}")
     return value.strip()
@@ -121,9 +122,9 @@ def _text(key: str, value: object) -> str:
 def _tier(key: str, value: object) -> dict[str, str]:
     """The text for each language: one stands for both."""
     if not isinstance(value, dict):
-        return dict.fromkeys(LANGUAGES, _text(key, value))
+        return dict.fromkeys(LANGUAGES, text(key, value))
     _same_keys(key, value, LANGUAGES)
-    return {language: _text(f"{key}.{language}", value[language]) for language in LANGUAGES}
+    return {language: text(f"{key}.{language}", value[language]) for language in LANGUAGES}
 
 
 def _hint(check: str, table: object) -> dict[str, Hint]:

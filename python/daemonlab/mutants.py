@@ -82,13 +82,18 @@ def _plant(edits: tuple[Edit, ...], source: Path, overlay: Path) -> None:
             (overlay / name).write_text(text, encoding="utf-8")
 
 
-def make(mutant: Mutant, language: str) -> Subject:
-    """Build a mutant in one language. Raises MutantError or subjects.BuildError."""
-    overlay = BUILD / "mutants" / mutant.name / language
+def make(mutant: Mutant, language: str, folder: str = "") -> Subject:
+    """Build a mutant in one language. Raises MutantError or subjects.BuildError.
+
+    folder, below build/, is named after the mutant, unless that is to stay a secret: the path of
+    the program can be seen in its processes.
+    """
+    folder = folder or f"mutants/{mutant.name}"
+    overlay = BUILD / folder / language
     _plant(mutant.edits[language], C / "src" if language == "c" else PORT, overlay)
     title = f"{mutant.name} ({'C' if language == 'c' else 'Python'})"
     if language == "c":
-        program, _ = build_c([overlay], f"mutants/{mutant.name}/labd")
+        program, _ = build_c([overlay], f"{folder}/labd")
         return Subject(f"mutant-{language}", title, (str(program),))
     variables = {"LABD_OVERLAY": str(overlay)}
     return Subject(f"mutant-{language}", title, python_program(True), variables)

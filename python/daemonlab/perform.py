@@ -8,8 +8,8 @@ import re
 import signal
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -484,13 +484,15 @@ def _watch(
     )
 
 
-def perform(
+@contextmanager
+def performing(
     command: Command,
     scenario: Scenario,
     variables: Mapping[str, str] | None = None,
     start_time: float = START_TIME,
-) -> Record:
-    """Launch the subject, observe it, act on it, end it. Leaves no process and no file.
+) -> Iterator[tuple[Launch, Record]]:
+    """Launch the subject, observe it, act on it; it runs on until the context is left, which leaves
+    no process and no file.
 
     start_time is in seconds, for one that starts alone. Raises LaunchError.
     """
@@ -500,4 +502,15 @@ def perform(
         line = _prepare(command, scenario, scratch)
         held = stack.enter_context(locks(scratch)) if scenario.overtake else None
         subject = stack.enter_context(launch(line, scenario.environment, variables, scratch))
-        return _watch(subject, scenario, held, seconds, clock)
+        yield subject, _watch(subject, scenario, held, seconds, clock)
+
+
+def perform(
+    command: Command,
+    scenario: Scenario,
+    variables: Mapping[str, str] | None = None,
+    start_time: float = START_TIME,
+) -> Record:
+    """As performing(), and end it."""
+    with performing(command, scenario, variables, start_time) as (_, record):
+        return record

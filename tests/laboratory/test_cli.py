@@ -48,7 +48,9 @@ def plain(run: Run, columns: int = 80) -> None:
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("command", ["", "lab", "mine", "observe", "run", "skeletons"])
+@pytest.mark.parametrize(
+    "command", ["", "lab", "predict", "mine", "fault", "observe", "run", "skeletons"]
+)
 def test_help(command: str, option: str) -> None:
     """Each command explains itself and does nothing else."""
     run = daemonlab(*filter(None, [command]), option)

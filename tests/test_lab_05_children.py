@@ -280,3 +280,22 @@ def test_what_was_running_runs_again(language: str, tmp_path: Path) -> None:
     _job(tmp_path, "exit 0").rename(tmp_path / "spool" / "cur" / "job")
     with _labd(language, tmp_path, ""):
         _until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 20)
+
+
+@both
+def test_a_job_in_the_foreground_has_none_of_our_streams(language: str, tmp_path: Path) -> None:
+    """Our standard error is the log of a service there: a job could write lines of its own."""
+    seen: list[str] = []
+    with _labd(language, tmp_path, "") as daemon:
+        _job(tmp_path, "exec sleep 60").rename(tmp_path / "spool" / "new" / "job")
+
+        def asleep() -> bool:
+            for child in children(daemon.pid):
+                with suppress(ProcessGone):
+                    now = snapshot(child.pid, {"status", "descriptors"})
+                    if now.comm == "sleep" and isinstance(now.descriptors, tuple):
+                        seen[:] = [f"{one.number} {one.target}" for one in now.descriptors]
+            return len(seen) > 0
+
+        _until(asleep, 20)
+    assert seen == ["0 /dev/null", "1 /dev/null", "2 /dev/null"]

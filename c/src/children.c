@@ -81,6 +81,11 @@ static int describe(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *a
     if (error == 0)
         error =
             posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (error == 0)
+        error =
+            posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
     return error;
 }
 

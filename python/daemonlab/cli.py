@@ -365,6 +365,8 @@ def hint(
         return
     for line in hints.lines(shown, plain):
         click.echo(line)
+    if shown.tier and (cost := _policy().hint_cost(shown.tier)):
+        click.echo(f"It takes {cost:g} off your points: course.toml says so.")
 
 
 @main.command()
@@ -380,12 +382,12 @@ def progress(as_json: bool, plain: bool) -> None:
     except (ProgressError, course.CourseError) as error:
         raise _Failed(str(error)) from error
     if as_json:
-        click.echo(report.as_json(standing.data(labs, known)))
+        click.echo(report.as_json(standing.data(labs, known, _policy())))
     elif plain:
-        for line in standing.plain(labs, known):
+        for line in standing.plain(labs, known, _policy()):
             click.echo(line)
     else:
-        standing.show(_console(), labs, known)
+        standing.show(_console(), labs, known, _policy())
 
 
 @main.command()

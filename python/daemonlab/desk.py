@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from daemonlab import course, hints, standing, workfile
+from daemonlab import course, hints, policy, standing, workfile
 from daemonlab.course import CourseError, Lab
 from daemonlab.hints import HintError
+from daemonlab.policy import PolicyError
 from daemonlab.progress import Progress, ProgressError, recorded
 from daemonlab.workfile import WorkfileError
 
-REFUSED = (CourseError, HintError, ProgressError, WorkfileError)
+REFUSED = (CourseError, HintError, PolicyError, ProgressError, WorkfileError)
 """What these raise when they cannot do it; the text says why."""
 
 
@@ -35,11 +36,12 @@ class Desk:
     def overview(self, console: Console) -> None:
         """As `make progress`."""
         labs, known = course.labs(), Progress.load()
+        terms = policy.load(labs)
         if self.plain:
-            for line in standing.plain(labs, known):
+            for line in standing.plain(labs, known, terms):
                 console.print(line, markup=False, soft_wrap=True)
         else:
-            standing.show(console, labs, known)
+            standing.show(console, labs, known, terms)
 
     def reset(self, lab: Lab, language: str) -> str:
         """As `make reset-N`."""

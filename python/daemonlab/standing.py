@@ -10,6 +10,7 @@ from rich.text import Text
 
 from daemonlab.course import LAST_LAB, Lab
 from daemonlab.loop import NAMES, SUFFIXES, begun
+from daemonlab.policy import Policy
 from daemonlab.progress import NOT_BUILT, Entry, Progress
 
 COLUMNS = ("lab", "", "language", "points", "runs", "hints", "where it stands")
@@ -102,8 +103,13 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def total(labs: Sequence[Lab], progress: Progress) -> list[str]:
-    """One line a language: the points of all labs that are there."""
+def hints_cost(entry: Entry, terms: Policy) -> float:
+    """Points that the hints that were shown take off."""
+    return sum(terms.hints_cost(shown) for shown in entry.hints.values())
+
+
+def total(labs: Sequence[Lab], progress: Progress, terms: Policy) -> list[str]:
+    """One line a language: the points of all labs that are there, and what hints took off."""
     of = sum(lab.points for lab in labs)
     told = []
     for language, name in NAMES.items():
@@ -111,11 +117,13 @@ def total(labs: Sequence[Lab], progress: Progress) -> list[str]:
         if any(entry.runs for entry in entries):
             green = sum(entry.green for entry in entries)
             points = sum(entry.points for entry in entries)
-            told.append(f"{name}: {points} of {of} points, {green} of {len(labs)} labs green")
+            cost = sum(hints_cost(entry, terms) for entry in entries)
+            less = f", less {cost:g} for hints" if cost else ""
+            told.append(f"{name}: {points} of {of} points{less}, {green} of {len(labs)} labs green")
     return told or ["Nothing was run yet: make lab-1 says how to begin."]
 
 
-def show(console: Console, labs: Sequence[Lab], progress: Progress) -> None:
+def show(console: Console, labs: Sequence[Lab], progress: Progress, terms: Policy) -> None:
     """The table, and the sums."""
     grid = Table(show_edge=False, pad_edge=False)
     for name in COLUMNS:
@@ -129,7 +137,7 @@ def show(console: Console, labs: Sequence[Lab], progress: Progress) -> None:
         style = {"✓": "green", "✗": "bold red"}.get(row.sign, "dim")
         grid.add_row(*cells[:3], Text(cells[3], style=style), *cells[4:])
     console.print(grid)
-    for line in total(labs, progress):
+    for line in total(labs, progress, terms):
         console.print(line, markup=False)
 
 
@@ -137,7 +145,7 @@ def _counted(number: str, what: str) -> str:
     return f"{number} {what}" if number == "1" else f"{number} {what}s"
 
 
-def plain(labs: Sequence[Lab], progress: Progress) -> Iterator[str]:
+def plain(labs: Sequence[Lab], progress: Progress, terms: Policy) -> Iterator[str]:
     """One line a row, no boxes; words where the table has signs."""
     for row in rows(labs, progress):
         _, module, language, _, runs, hints, words = _cells(row)
@@ -146,10 +154,10 @@ def plain(labs: Sequence[Lab], progress: Progress) -> Iterator[str]:
             told += [f"{row.entry.points} of {row.entry.of} points", _counted(runs, "run")]
         told += [_counted(hints, "hint")] if hints else []
         yield ", ".join(filter(None, [*told, words]))
-    yield from total(labs, progress)
+    yield from total(labs, progress, terms)
 
 
-def data(labs: Sequence[Lab], progress: Progress) -> list[dict[str, object]]:
+def data(labs: Sequence[Lab], progress: Progress, terms: Policy) -> list[dict[str, object]]:
     """The rows for programs; times as RFC 3339 has them."""
     return [
         {
@@ -163,6 +171,7 @@ def data(labs: Sequence[Lab], progress: Progress) -> list[dict[str, object]]:
             "of": row.lab.points if row.lab else None,
             "runs": row.entry.runs,
             "hints": row.entry.hints_shown,
+            "hints_cost": hints_cost(row.entry, terms),
             "failing": row.entry.failing or None,
             "first_run": _iso(row.entry.first_run),
             "last_run": _iso(row.entry.last_run),

@@ -5,11 +5,12 @@ import multiprocessing
 import os
 import re
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from daemonlab import course, progress, standing
+from daemonlab import course, policy, progress, standing
 from daemonlab.progress import NOT_BUILT, Entry, Progress, ProgressError, recorded
 
 WHEN = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -253,7 +254,21 @@ def test_what_a_row_says(path: Path) -> None:
     assert found[1, "python"].words.startswith("green since 2026-03-01")
     assert found[3, "c"].words == "does not compile"
     assert re.fullmatch(r"fails: no-such-check; was green on 2026-03-01 .*", found[2, "c"].words)
-    assert "C: 4 of " in standing.total(course.labs(), known)[0]
+    labs = course.labs()
+    assert "C: 4 of " in standing.total(labs, known, policy.read({}, labs))[0]
+
+
+def test_hints_are_paid_for(path: Path) -> None:
+    """What the tiers that were shown cost by course.toml stands beside the points."""
+    known, labs = Progress(path), course.labs()
+    entry = known.entry(1, "c")
+    entry.ran(points=3, of=20, failing="session", when=WHEN)
+    entry.hinted("session", 2)
+    entry.hinted("leader", 1)
+    terms = replace(policy.read({}, labs), hints=(0.5, 1.0, 2.0))
+    assert standing.hints_cost(entry, terms) == 0.5 + 1.0 + 0.5
+    assert "points, less 2 for hints, 0 of" in standing.total(labs, known, terms)[0]
+    assert "less" not in standing.total(labs, known, policy.read({}, labs))[0]
 
 
 @pytest.mark.parametrize(

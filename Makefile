@@ -86,7 +86,7 @@ observe: .venv/run.stamp
 	@$(if $(PID),,echo 'say which process: make observe PID=1234' >&2; exit 2)
 	@$(bin)/daemonlab observe $(PID) $(ARGS)
 
-## doctor: what this machine lacks for which lab, and what brings it
+## doctor: what this machine lacks, and what brings it
 doctor:
 	@tools/doctor $(ARGS)
 
@@ -107,7 +107,7 @@ build/c/labd: $(wildcard c/src/*.[ch]) c/Makefile | build/system.stamp
 test: c .venv/dev.stamp
 	@$(pytest) $(ARGS)
 
-## check: lint, types, analyze and the quick tests: what a commit must pass
+## check: lint, types, analyze, quick tests: what a commit must pass
 check: lint types analyze quick
 
 ## lint: format and style of Python, C and shell
@@ -166,11 +166,11 @@ format: .venv/dev.stamp lint-tools
 	@$(bin)/ruff format --quiet $(python)
 	@clang-format -i $(c)
 
-## peers: install real programs to test with: redis, nginx, atd (never started), logrotate, jq
+## peers: install programs to test with: redis, nginx, atd, logrotate…
 peers:
 	@tools/system peers
 
-## tools: install analyzers and tracers: clang, cppcheck, valgrind, strace…
+## tools: install analyzers and tracers: clang, valgrind, strace…
 tools:
 	@tools/system tools
 
@@ -179,7 +179,7 @@ hooks:
 	@git config core.hooksPath tools/hooks
 	@echo 'git commit now runs make check; git commit -n skips it'
 
-## lock: pin the newest Python packages that pyproject.toml allows
+## lock: pin the newest Python packages that are allowed
 lock: | .venv/run.stamp
 	@$(bin)/python -m pip install -qq --upgrade --target build/uv uv
 	@$(lock) --extra build -o requirements.lock

@@ -107,7 +107,7 @@ build/c/labd: $(wildcard c/src/*.[ch]) c/Makefile | build/system.stamp
 test: c .venv/dev.stamp
 	@$(pytest) $(ARGS)
 
-## check: lint, types, analyze, quick tests: what a commit must pass
+## check: lint, types, analyze, quick tests: before each commit
 check: lint types analyze quick
 
 ## lint: format and style of Python, C and shell
@@ -166,11 +166,11 @@ format: .venv/dev.stamp lint-tools
 	@$(bin)/ruff format --quiet $(python)
 	@clang-format -i $(c)
 
-## peers: install programs to test with: redis, nginx, atd, logrotate…
+## peers: install programs to test with: redis, nginx, at, logrotate
 peers:
 	@tools/system peers
 
-## tools: install analyzers and tracers: clang, valgrind, strace…
+## tools: install analyzers and tracers: clang, valgrind, strace
 tools:
 	@tools/system tools
 

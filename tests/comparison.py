@@ -94,6 +94,9 @@ def state(record: Record, lab: int) -> dict[str, Any]:
     found["log_events"] = tuple(event for event, _ in itertools.groupby(found["log_events"]))
     if record.scenario == "race":
         del found["log_events"]  # in which order several daemons log is chance
+    if record.scenario == "foreground":  # its lines are the output, with their times
+        del found["output"]
+        found["terminal"] = found["terminal"] != "none"  # it stays on the one that it was given
     if record.scenario in ("ends", "burst", "late"):  # in which order several jobs end, too
         found["log_events"] = frozenset(found["log_events"])
     if record.daemon is not None:
@@ -101,4 +104,6 @@ def state(record: Record, lab: int) -> dict[str, Any]:
             if field.name not in unequal_fields:
                 value = getattr(record.daemon, field.name)
                 found[f"snapshot.{field.name}"] = _normal(value, record.scratch)
+    if record.scenario == "foreground":
+        del found["snapshot.tty"], found["snapshot.tpgid"]  # numbers of that terminal
     return found

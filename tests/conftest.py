@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,11 @@ import pytest
 from daemonlab import native
 from daemonlab.observe import children
 from student import Copy, copy_house, running
+
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    # Under nohup(1), or in the background of a script, one is ignored, and in all that we start.
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:

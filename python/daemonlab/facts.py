@@ -776,7 +776,11 @@ def printed_events(record: Record) -> Fact:
 @_fact
 def log_mode(record: Record) -> Fact:
     """The permission bits of its log."""
-    return Fact("no log" if record.log_mode is None else f"{record.log_mode:03o}")
+    if record.log_mode is None:
+        return Fact("no log", "there was no such file")
+    return Fact(
+        f"{record.log_mode:03o}", f"stat {record.scratch}/{LOG}: mode {record.log_mode:03o}"
+    )
 
 
 @_of_daemon

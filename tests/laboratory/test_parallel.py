@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from daemonlab import parallel
-from daemonlab.observe import children
 from daemonlab.parallel import WorkerLost, run_all
 from observed import until
 
@@ -41,7 +40,7 @@ def signal_self(number: int) -> None:
 def stay(began: Path, tidied: Path) -> None:
     """A job that lasts, and tidies up when it is told to end."""
     try:
-        began.touch()
+        began.write_text(str(os.getpid()))
         time.sleep(LIMIT)
     finally:
         tidied.touch()
@@ -163,19 +162,13 @@ def test_stopped_when_it_is_to_end(tmp_path: Path) -> None:
     began, tidied = tmp_path / "began", tmp_path / "tidied"
 
     def stop_the_other() -> None:
-        until(began.exists)
-        (other,) = siblings()
-        os.kill(other, signal.SIGSTOP)
+        until(lambda: began.exists() and began.read_text() != "")
+        os.kill(int(began.read_text()), signal.SIGSTOP)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         run_all([partial(stay, began, tidied), stop_the_other], 2)
     assert tidied.exists()
-
-
-def siblings() -> list[int]:
-    """The other workers."""
-    return [one.pid for one in children(os.getppid()) if one.pid != os.getpid()]
 
 
 def test_stubborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

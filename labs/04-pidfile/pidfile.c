@@ -30,8 +30,8 @@
  * 2. Make the file in it (O_CREAT, O_EXCL, mode 0644), or, where there is one
  *    already, open that; so that we know whether it is of our making. O_RDWR,
  *    O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK (a FIFO must not make us wait). A
- *    symbolic link gives -ELOOP. What is not a regular file with exactly one
- *    name is refused with -EINVAL.
+ *    symbolic link gives -ELOOP. What is not a regular file, or has another
+ *    name too, is refused with -EINVAL.
  * 3. flock(2), exclusive, without waiting. Held by another: the exit code is
  *    EXIT_ALREADY_RUNNING, the text names the number that the file holds, and
  *    -EWOULDBLOCK is returned. (Who looks just as the holder takes over, before

@@ -97,7 +97,8 @@ json_t *log_text(const char *text) {
  * log_event - write one line, if it is urgent enough.
  *
  * fields is a format of json_pack for one object, such as "{s:i, s:o}", with
- * its arguments; NULL when the event has no fields. Never fails. A file that
+ * its arguments; NULL when the event has no fields. What jansson does not
+ * escape, 0x7F, becomes \u007f. Never fails. A file that
  * has no name any more (it was removed, not renamed) is opened anew at its
  * path. A line that was not written, or only in part (a full disk), is counted
  * in log->lost. Before the next line, or when the next event comes whatever its

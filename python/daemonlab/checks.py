@@ -502,10 +502,11 @@ def _ends(facts: Facts, when: str = "") -> Verdict:
     found, due = logged.value, facts[f"job_ends_due{when}"].value
     if not isinstance(found, tuple) or not isinstance(due, tuple):
         return Verdict(None, logged.evidence, show(due))
-    wrong = sorted(set(found) ^ set(due)) or [end for end in found if found.count(end) > 1]
-    shown = ", ".join(wrong)
-    observed = f"differs in: {shown}" if wrong else "each as it was"
-    return Verdict(not wrong, observed, ", ".join(due), logged.evidence)
+    missing = sorted(set(due) - set(found))
+    too_many = sorted(set(found) - set(due)) or [end for end in found if found.count(end) > 1]
+    told = [f"missing: {', '.join(missing)}"] if missing else []
+    told += [f"too many: {', '.join(too_many)}"] if too_many else []
+    return Verdict(not told, "; ".join(told) or "each as it was", ", ".join(due), logged.evidence)
 
 
 @_check("statuses")

@@ -63,7 +63,7 @@ def _console() -> Console:
     """80 columns where there is no terminal; NO_COLOR and TERM=dumb are heeded by rich."""
     columns = os.environ.get("COLUMNS", "")
     width = None if sys.stdout.isatty() else int(columns) if columns.isdecimal() else 80
-    return Console(width=width, highlight=False)
+    return Console(width=width, highlight=False, emoji=False)
 
 
 class _Failed(click.ClickException):
@@ -473,7 +473,7 @@ def predict_command(
     subject = _reference_in(language)
     title = f'{subject.title}, environment "{quiz.scenario.environment.name}"'
     if given is None and not paper:  # what is data must stand alone on standard output
-        asking = Page(Console(stderr=True, highlight=False), plain) if as_json else page
+        asking = Page(Console(stderr=True, highlight=False, emoji=False), plain) if as_json else page
         given = predict.ask(asking, Lines(), quiz)
         if not given and not as_json:
             page.say("Nothing was predicted, so nothing was run.")

@@ -212,7 +212,7 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("orphans", {"child_parent": "reaper"}, "reaper"),
     ("orphans", {"zombies": 1}, "a zombie"),
     ("reaped", {"zombies": 4}, "4 of 5"),
-    ("deadline", {"job_ends": (*JOB_ENDS[1:], "bad TERM")}, "bad 3, bad TERM"),
+    ("deadline", {"job_ends": (*JOB_ENDS[1:], "bad TERM")}, "missing: bad 3; too many: bad TERM"),
     ("deadline", {"unfinished": ("deaf",)}, "not put away: deaf"),
     ("deadline", {"ended_early": ("polite after 201 ms",)}, "too early: polite"),
     ("whole-group", {"left_by_jobs": 2}, "2"),

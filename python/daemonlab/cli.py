@@ -473,7 +473,9 @@ def predict_command(
     subject = _reference_in(language)
     title = f'{subject.title}, environment "{quiz.scenario.environment.name}"'
     if given is None and not paper:  # what is data must stand alone on standard output
-        asking = Page(Console(stderr=True, highlight=False, emoji=False), plain) if as_json else page
+        asking = (
+            Page(Console(stderr=True, highlight=False, emoji=False), plain) if as_json else page
+        )
         given = predict.ask(asking, Lines(), quiz)
         if not given and not as_json:
             page.say("Nothing was predicted, so nothing was run.")

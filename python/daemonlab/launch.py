@@ -269,7 +269,8 @@ class Launch:
         self._ask(b"end")
         deadline = time.monotonic() + _END_TIME
         while not self._over and not self.keeper_lost and time.monotonic() < deadline:
-            os.kill(self.keeper.pid, signal.SIGCONT)  # our child; its subject may have stopped it
+            with suppress(ProcessLookupError):  # our child; its subject may have stopped it
+                os.kill(self.keeper.pid, signal.SIGCONT)
             self._wait(lambda: self._over, 0.1)
         self._close()
         with suppress(ProcessLookupError, ProcessGone):
@@ -308,8 +309,16 @@ def _orphans(since: int) -> list[Process]:
         for child in children(os.getpid())
         if child.start >= since
         and child.pid not in _keepers
-        and os.getsid(child.pid) != os.getsid(0)
+        and _session(child.pid) != os.getsid(0)
     ]
+
+
+def _session(pid: int) -> int:
+    """The session of a process; ours, if it has gone meanwhile."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return os.getsid(0)
 
 
 def _end_orphans(since: int) -> None:

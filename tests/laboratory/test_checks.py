@@ -183,7 +183,7 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("refuses", {"again": (0, True)}, ""),
     ("refuses", {"again": (1, False)}, ""),
     ("refuses", {"again_names": False}, "not named"),
-    ("refuses", {"again_seconds": 4.5}, "only after 4.5 s"),
+    ("refuses", {"again_seconds": 4.5, "starter_seconds": 0.1}, "only after 4.5 s"),
     ("refuses", {"again_pidfile": "no file"}, "does not name the first"),
     ("killed", {**KILLED, "again": (3, False)}, ""),
     ("killed", {**KILLED, "again_pidfile": "1\n"}, "names another"),

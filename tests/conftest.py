@@ -32,6 +32,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def _reaped(pid: int) -> bool:
+    """Whether a child of ours was dead, and had only to be reaped: state Z is dead."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
 @pytest.fixture
 def nothing_left(temporary: Path) -> Iterator[None]:
     """The test leaves no process and no temporary file, at the moment it ends.
@@ -44,7 +52,7 @@ def nothing_left(temporary: Path) -> Iterator[None]:
     left = [
         (child.pid, Path(f"/proc/{child.pid}/stat").read_text(errors="replace"))
         for child in children(os.getpid())
-        if child not in before
+        if child not in before and not _reaped(child.pid)
     ]
     assert not left, "processes are left"
     assert not list(temporary.glob("daemonlab-*")), "folders are left"

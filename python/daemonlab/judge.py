@@ -2,14 +2,17 @@
 
 import mmap
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from daemonlab import native
 from daemonlab.checks import CHECKS, Verdict
 from daemonlab.course import CheckInfo, Lab
 from daemonlab.facts import Facts, facts_of
-from daemonlab.parallel import run_all
+from daemonlab.launch import end_orphans
+from daemonlab.parallel import WorkerLost, run_all
 from daemonlab.perform import perform
 from daemonlab.record import Record
 from daemonlab.scenarios import LABS as SCENARIOS
@@ -114,12 +117,24 @@ def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, R
 
     numbers = range(len(subjects))
     launches = [(number, one) for one in SCENARIOS[lab.number] for number in numbers]
-    records = run_all([partial(run, number, scenario) for number, scenario in launches], _AT_ONCE)
+    records = _all([partial(run, number, scenario) for number, scenario in launches])
     found: dict[str, dict[str, Record]] = {subject.name: {} for subject in subjects}
     for (number, scenario), record in zip(launches, records, strict=True):
         if record is not None:
             found[subjects[number].name][scenario.name] = record
     return found
+
+
+def _all(runs: Sequence[Callable[[], Record | None]]) -> list[Record | None]:
+    """Make all launches. A subject may kill even the worker that watches it: then what it has
+    started comes to us, and is ended."""
+    since = int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+    native.become_subreaper()
+    try:
+        return run_all(runs, _AT_ONCE)
+    except WorkerLost:
+        end_orphans(since)
+        raise
 
 
 def run_lab(lab: Lab, subjects: Sequence[Subject]) -> list[Result]:

@@ -276,7 +276,7 @@ class Launch:
         with suppress(ProcessLookupError, ProcessGone):
             self._reap_keeper()
         _keepers.discard(self.keeper.pid)
-        _end_orphans(self.keeper.start)
+        end_orphans(self.keeper.start)
 
     def _close(self) -> None:
         self._control.close()
@@ -321,7 +321,12 @@ def _session(pid: int) -> int:
         return os.getsid(0)
 
 
-def _end_orphans(since: int) -> None:
+def end_orphans(since: int) -> None:
+    """End the processes that a lost keeper, or a lost worker, left to us: we are their subreaper.
+
+    since is a time as /proc has it, in ticks since the boot: none that is older. Raises
+    LaunchError if one of them would not die.
+    """
     deadline = time.monotonic() + _END_TIME
     while orphans := _orphans(since):
         for orphan in orphans:

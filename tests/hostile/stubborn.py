@@ -150,7 +150,7 @@ def zombies() -> None:
     def breed() -> None:
         os.setsid()
         for _ in range(100):
-            child(lambda: None)
+            os.waitid(os.P_PID, child(lambda: None), os.WEXITED | os.WNOWAIT)
         stand()
 
     orphan(breed)

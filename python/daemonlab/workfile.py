@@ -116,9 +116,9 @@ def start(lab: Lab) -> list[str]:
         "2. Choose one language, and open the file:",
         f"   {c}",
         f"   {python}",
-        f"3. The contract is {relative(C / 'src' / f'{lab.module}.h')}; in Python it is the text",
-        "   below each function's first line. These are to be written; the chapter says in which",
-        "   order, and what may do nothing at first:",
+        f"3. The contract is {relative(C / 'src' / f'{lab.module}.h')}; in Python it is the",
+        "   text below each function's first line. These are to be written; the chapter",
+        "   says in which order, and what may do nothing at first:",
         *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}", "   ")),
         f"4. make lab-{number}, after each function; make hint-{number} when you are stuck.",
     ]

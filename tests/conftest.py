@@ -12,6 +12,8 @@ from daemonlab import native
 from daemonlab.observe import children
 from student import Copy, copy_house, running
 
+pytest_plugins = ("cpu",)
+
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     # Under nohup(1), or in the background of a script, one is ignored, and in all that we start.
     if signal.getsignal(number) is signal.SIG_IGN:

@@ -137,12 +137,16 @@ def copy_house(to: Path) -> Copy:
     nothing = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("c", "python", "labs", "docs", "build/c"):
         shutil.copytree(ROOT / name, to / name, ignore=nothing)
-    copy = Copy(to)
-    subprocess.run(
-        [sys.executable, "-m", "daemonlab.cli", "skeletons", "--force"],
-        cwd=to,
-        env={**os.environ, "PYTHONPATH": str(to / "python")},
-        check=True,
-        capture_output=True,
-    )
-    return copy
+    for command in (
+        ["-m", "daemonlab.cli", "skeletons", "--force"],
+        # What the port imports is compiled here, not in each copy of this copy.
+        ["-c", "from daemonlab import subjects; subjects.reference()"],
+    ):
+        subprocess.run(
+            [sys.executable, *command],
+            cwd=to,
+            env={**os.environ, "PYTHONPATH": str(to / "python")},
+            check=True,
+            capture_output=True,
+        )
+    return Copy(to)

@@ -38,6 +38,10 @@ MOST_OUTPUT = 1 << 20
 """Bytes of output that are kept; what comes after that is read and dropped."""
 _MOST_PIECES = 64
 """Pieces that are taken in a row; a terminal holds fewer."""
+_MOST_DROPPED = 16
+"""Pieces that are dropped between two counts of the descendants: a terminal gives 4 KiB at a time,
+so this is some 3 MB a second. A flood that had to be read as fast as it comes would take the whole
+machine, ourselves first."""
 _TICK = 0.02
 """Seconds between two counts of the descendants."""
 _PATIENCE = 10.0
@@ -68,6 +72,7 @@ class _Keeper:
         self.control = control
         self.output = output
         self.kept = 0
+        self.dropped = 0
         self.scratch = ""
         self.shell = 0
         self.logout = -1
@@ -146,8 +151,19 @@ class _Keeper:
             with suppress(KeyError):
                 self.poll.unregister(self.master)
             return False
-        self.kept += os.write(self.output, piece[: max(0, MOST_OUTPUT - self.kept)])
+        room = max(0, MOST_OUTPUT - self.kept)
+        self.kept += os.write(self.output, piece[:room])
+        self.dropped += not room
+        if self.dropped == _MOST_DROPPED:
+            with suppress(KeyError):
+                self.poll.unregister(self.master)
         return True
+
+    def read_on(self) -> None:
+        """After a moment, listen to a flood again."""
+        if self.dropped >= _MOST_DROPPED and self.master >= 0:
+            self.poll.register(self.master, select.POLLIN)
+        self.dropped = 0
 
     def drain_output(self) -> None:
         """Take what has been printed so far; of a program that never stops, a good deal."""
@@ -253,6 +269,7 @@ class _Keeper:
             self.flush()
             if time.monotonic() - last_count >= _TICK:
                 last_count = time.monotonic()
+                self.read_on()
                 if _descendants_exceed(MOST_PROCESSES):
                     self.tell(news="too many processes")
                     self.end()

@@ -1,8 +1,11 @@
 """What holds for every lab: the reference passes, in both languages, and they are equal."""
 
+from dataclasses import replace
+
 import pytest
 from comparison import state
-from daemonlab import course
+from daemonlab import course, subjects
+from daemonlab.judge import run_lab
 from labresults import LANGUAGES, explain, record, results, scenarios
 
 NUMBERS = [lab.number for lab in course.labs()]
@@ -34,3 +37,12 @@ def test_the_comparison_sees_a_difference() -> None:
     friendly, bare = (state(record(1, "c", scenario), 1) for scenario in ("friendly", "bare"))
     assert friendly != bare
     assert friendly["umask_given"] != bare["umask_given"]
+
+
+def test_launches_that_no_check_looks_at_are_not_made() -> None:
+    """A lab of one check in one scenario takes that launch alone; the first is always made."""
+    lab = course.lab(2)
+    denied = replace(lab.checks[0], scenarios=("denied",))
+    (result,) = run_lab(replace(lab, checks=(denied,)), subjects.reference()[:1])
+    assert list(result.records) == ["friendly", "denied"] and result.passed
+    assert set(scenarios(2)) > {"friendly", "denied"}

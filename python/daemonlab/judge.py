@@ -101,9 +101,11 @@ def judge_all(checks: Sequence[CheckInfo], facts: Mapping[str, Facts]) -> tuple[
 
 
 def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, Record]]:
-    """The records by subject and scenario. A subject whose starter does not return in the first
-    scenario is not put through those to come: each would only take its time, too."""
+    """The records by subject and scenario, of those that a check looks at. A subject whose starter
+    does not return in the first scenario is not put through those to come: each would only take
+    its time, too."""
     first = SCENARIOS[lab.number][0]
+    named = {first.name, *(name for check in lab.checks for name in check.scenarios)}
     hangs = mmap.mmap(-1, len(subjects))  # shared with the workers, a byte a subject
 
     def run(number: int, scenario: Scenario) -> Record | None:
@@ -116,7 +118,8 @@ def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, R
         return record
 
     numbers = range(len(subjects))
-    launches = [(number, one) for one in SCENARIOS[lab.number] for number in numbers]
+    wanted = [scenario for scenario in SCENARIOS[lab.number] if scenario.name in named]
+    launches = [(number, scenario) for scenario in wanted for number in numbers]
     records = _all([partial(run, number, scenario) for number, scenario in launches])
     found: dict[str, dict[str, Record]] = {subject.name: {} for subject in subjects}
     for (number, scenario), record in zip(launches, records, strict=True):

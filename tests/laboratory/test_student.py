@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from student import FULL, SUFFIXES, Copy, Run
+from student import FULL, LIMIT, SUFFIXES, Copy, Run
 
 FIRST = {
     1: "detach_fork",
@@ -167,6 +167,31 @@ def test_compiled_once(house: Copy) -> None:
     assert made >= {"detach", "pidfile", "__main__"}
     mine = house.skeleton(2, "python").parent
     assert not list((house.root / "build/pycache").joinpath(*mine.parts[1:]).glob("*"))
+
+
+def test_runs_side_by_side(house: Copy) -> None:
+    """Two terminals, one save: neither run stumbles over what the other is building."""
+    path = house.fill_in(1, "c")
+    text = path.read_text()
+    for save in range(3):
+        path.write_text(f"{text}\n/* save {save} */\n")
+        runs = [house.start("lab", "1", "--alone", "--plain") for _ in range(3)]
+        for run in runs:
+            output, errors = run.communicate(timeout=LIMIT)
+            assert run.returncode == 0 and f"yours (C): {FULL}" in output, output + errors
+
+
+def test_build_that_is_run(house: Copy) -> None:
+    """A save does not take away the program that a run beside it is still looking at; but not all
+    that was ever built stays."""
+    path = house.skeleton(1, "c")
+    programs = []
+    for save in range(5):
+        path.write_text(f"no C {save}\n")
+        assert house.daemonlab("mine").code == 1
+        programs += [one for one in (house.root / "build/mine").iterdir() if one not in programs]
+        assert save == 0 or programs[-2].is_dir()
+    assert len(programs) == 5 and not programs[0].is_dir()
 
 
 def test_reference_header_that_changes(house: Copy) -> None:

@@ -3,13 +3,14 @@
 Exit codes: 0 all is well, 1 a check failed or a subject could not be built, 2 usage.
 """
 
+import errno
 import os
 import random
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,7 +79,26 @@ class _Usage(click.ClickException):
     exit_code = 2
 
 
-@click.group(context_settings=_SETTINGS)
+def _named(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""
+
+
+class _InWords(click.Group):
+    """What the laboratory could not do is told in a line, not in a traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(context)
+        except (LaunchError, WorkerLost, skeleton.SkeletonError) as error:
+            raise _Failed(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads us has seen enough: click knows what to do
+                raise
+            raise _Failed(refused(f"the laboratory cannot go on{_named(error)}", error)) from error
+
+
+@click.group(cls=_InWords, context_settings=_SETTINGS)
 @click.version_option(package_name="daemonlab")
 def main() -> None:
     """Start daemons, observe them from outside, and judge what the kernel says about them."""
@@ -114,37 +134,14 @@ def _lab(number: int) -> course.Lab:
 
 def _reference() -> tuple[subjects.Subject, ...]:
     try:
-        with _in_words():
-            return subjects.reference()
+        return subjects.reference()
     except subjects.BuildError as error:
         raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
 
 
 def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
     """The student's subjects, and what kept others from being built."""
-    languages = _policy().to_do
-    with _in_words():
-        return loop.mine(labs, languages)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """What the laboratory could not do is told in a line, not in a traceback."""
-    try:
-        yield
-    except (LaunchError, WorkerLost) as error:
-        raise _Failed(str(error)) from error
-    except OSError as error:
-        raise _Failed(refused(f"the laboratory cannot go on{_named(error)}", error)) from error
-
-
-def _named(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
-
-
-def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
-    with _in_words():
-        return run_lab(lab, those)
+    return loop.mine(labs, _policy().to_do)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +217,10 @@ def _look_back(
             continue
         screen.line(f"{title}: now what was green, together with this lab: lab {numbers}")
         try:
-            with _in_words():
-                for back in loop.regressions(this, language, green):
-                    screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
-                    screen.failure(back.result)
-                    yield back
+            for back in loop.regressions(this, language, green):
+                screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
+                screen.failure(back.result)
+                yield back
         except subjects.BuildError as error:
             lines = "\n".join(map(printable, str(error).splitlines()))
             raise _Failed(f"your modules do not go together:\n{lines}") from error
@@ -248,7 +244,7 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     this = _lab(number)
     screen = _Screen(plain, as_json)
     mine, broken = _mine([this])
-    results = _judged(this, [*_reference(), *mine])
+    results = run_lab(this, [*_reference(), *mine])
     loop.keep(results)
     screen.results(results)
     screen.broken(broken)
@@ -276,14 +272,13 @@ def watch(number: int | None, language: str | None, plain: bool) -> None:
     """
     chosen = watching.Choice(_lab(number) if number is not None else None, language)
     try:
-        with _in_words():
-            code = watching.watch(
-                _console(),
-                course.labs(),
-                chosen,
-                desk.Desk(plain),
-                plain=plain,
-            )
+        code = watching.watch(
+            _console(),
+            course.labs(),
+            chosen,
+            desk.Desk(plain),
+            plain=plain,
+        )
     except (WatchError, ProgressError, course.CourseError) as error:
         raise _Failed(str(error)) from error
     sys.exit(code)
@@ -296,7 +291,7 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
     for this in labs:
         stuck = {result.subject.name for result in results if result.hangs}
         if going := [subject for subject in those if subject.name not in stuck]:
-            results += _judged(this, going)
+            results += run_lab(this, going)
     return results
 
 
@@ -480,8 +475,7 @@ def predict_command(
         if not given and not as_json:
             page.say("Nothing was predicted, so nothing was run.")
             return
-    with _in_words():
-        record = predict.observe(quiz, subject)
+    record = predict.observe(quiz, subject)
     grades = predict.grade(quiz, given or {}, record)
     if as_json:
         click.echo(report.as_json(predict.data(quiz, language, grades)))
@@ -514,10 +508,9 @@ def fault_command(
         if given is not None and check is None:
             raise _Usage(f"lab {chosen.lab.number} has no check {given!r}, or more than one")
         reference = _reference_in(language)
-        with _in_words():
-            same = f"--seed {seed} --language {language}"
-            same += "" if number is None else f" --lab {number}"
-            found = _search(page, chosen, reference, same, check)
+        same = f"--seed {seed} --language {language}"
+        same += "" if number is None else f" --lab {number}"
+        found = _search(page, chosen, reference, same, check)
     except fault.FaultError as error:
         raise _Usage(str(error)) from error
     except (MutantError, subjects.BuildError) as error:
@@ -606,10 +599,7 @@ def run(environment: str, wait: float, as_json: bool, command: Sequence[str]) ->
         raise _Usage(f"{command[0]}: no such program; name it by its whole path")
     program = os.path.abspath(command[0]) if os.sep in command[0] else command[0]
     line = (program, *command[1:])  # it is started in another directory
-    with _in_words():
-        record = perform(
-            lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait
-        )
+    record = perform(lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait)
     if as_json:
         click.echo(report.as_json(record))
         return
@@ -680,11 +670,10 @@ def check_course(
     """
     found = []
     wanted = [name for name in only or _PROOFS if name not in without]
-    with _in_words():
-        for proof in courseruns.proofs(labs, times, wanted):
-            found.append(proof)
-            for line in [] if as_json else coursecheck.lines(proof, plain):
-                click.echo(line)
+    for proof in courseruns.proofs(labs, times, wanted):
+        found.append(proof)
+        for line in [] if as_json else coursecheck.lines(proof, plain):
+            click.echo(line)
     if as_json:
         click.echo(report.as_json(coursecheck.data(found)))
     else:

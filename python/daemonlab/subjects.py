@@ -128,7 +128,9 @@ def _contents(overlay: Sequence[Path]) -> str:
     for file in sorted(
         file for folder in overlay for file in folder.glob("*.[ch]") if file.is_file()
     ):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        with open(file, "rb") as opened:
+            content = hashlib.file_digest(opened, hashlib.sha256).digest()
+        digest.update(file.name.encode() + b"\0" + content)
     return digest.hexdigest()[:12]
 
 
@@ -223,7 +225,16 @@ def started(lab: Lab) -> tuple[Path, ...]:
 
 
 def _not_a_file(path: Path) -> bool:
-    return path.exists() and not path.is_file()
+    return os.path.lexists(path) and not path.is_file()
+
+
+def _refuse(path: Path) -> None:
+    """Refuse what no compiler should be given: a link to nowhere, a pipe, a file without end."""
+    if _not_a_file(path):
+        raise BuildError(f"{path.relative_to(ROOT)} is no regular file")
+    if path.exists() and path.stat().st_size > skeleton.MOST:
+        most = skeleton.MOST >> 20
+        raise BuildError(f"{path.relative_to(ROOT)} is larger than {most} MiB: no module is")
 
 
 def mine(labs: Sequence[Lab], suffix: str) -> Subject:
@@ -232,8 +243,8 @@ def mine(labs: Sequence[Lab], suffix: str) -> Subject:
     Raises BuildError.
     """
     files = tuple(lab.skeleton(suffix) for lab in labs)
-    for file in filter(_not_a_file, files):
-        raise BuildError(f"{file.relative_to(ROOT)} is no regular file")
+    for file in files:
+        _refuse(file)
     name = "-".join(f"{lab.number:02}" for lab in labs)
     if suffix == "c":
         program, warnings = build_c([lab.folder for lab in labs], f"mine/{name}")

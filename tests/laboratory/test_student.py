@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -133,14 +134,80 @@ def test_deleted_file(language: str, house: Copy) -> None:
     assert TITLES[language] not in run.words
 
 
-@every_language
-def test_folder_in_place_of_the_file(language: str, house: Copy) -> None:
-    """A folder in its place is told as what it is."""
+def folder_in_its_place(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe_in_its_place(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link_to_nowhere(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def link_to_zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+NO_FILES = (
+    folder_in_its_place,
+    pipe_in_its_place,
+    link_to_nowhere,
+    link_to_itself,
+    link_to_zeros,
+)
+
+
+@pytest.mark.parametrize("language", list(SUFFIXES))
+@pytest.mark.parametrize("put", NO_FILES, ids=lambda put: str(put.__name__))
+def test_something_in_place_of_the_file(
+    put: Callable[[Path], None], language: str, house: Copy
+) -> None:
+    """What is no file is told as that, also if one could read from it for ever; reset brings the
+    skeleton back."""
     path = house.skeleton(1, language)
     path.unlink()
-    path.mkdir()
-    run = house.daemonlab("lab", "1")
+    put(path)
+    run = house.daemonlab("mine")
     failed(house, run, f"{path.relative_to(house.root)} is no regular file")
+    assert house.daemonlab("progress").code == 0
+    assert house.daemonlab("reset", "1").code == 0 and path.is_file()
+
+
+@every_language
+def test_file_without_end(language: str, house: Copy) -> None:
+    """A file that is larger than any module is not read to its end, by nobody."""
+    path = house.skeleton(1, language)
+    os.truncate(path, 1 << 40)
+    run = house.daemonlab("mine")
+    failed(house, run, f"{path.relative_to(house.root)} is larger than 1 MiB: no module is")
+    assert house.daemonlab("reset", "1").code == 0 and path.stat().st_size < 1 << 20
+
+
+@every_language
+def test_link_to_the_file(language: str, house: Copy, tmp_path: Path) -> None:
+    """Who keeps the work elsewhere may put a link there: begun is what is not the skeleton."""
+    path = house.skeleton(1, language)
+    elsewhere = path.rename(tmp_path / f"my.{SUFFIXES[language]}")
+    path.symlink_to(elsewhere)
+    assert "not begun with any lab" in house.daemonlab("mine").words
+    elsewhere.write_bytes(house.reference("detach", language).read_bytes())
+    run = house.daemonlab("lab", "1", "--plain")
+    assert run.code == 0 and f"{TITLES[language]}: {FULL}" in run.output, run
+
+
+def test_hashes_that_are_gone(house: Copy) -> None:
+    """Where nothing can be told from a skeleton, each command says so in a line."""
+    (house.root / "labs/skeletons.sha256").unlink()
+    for command in ("lab 1", "progress", "hint 1", "reset 1", "mine", "watch 1"):
+        run = house.daemonlab(*command.split())
+        assert run.code == 1 and "no hash of 01-detach/detach.c" in run.errors, run
+        assert len(run.errors.splitlines()) == 1, run
 
 
 @every_language

@@ -30,7 +30,8 @@ from daemonlab.wakeup import Wakeup, stop_here, wakeup
 
 _QUIET = 0.1
 """Seconds without a save before a run: an editor that saves all its files saves them one by one."""
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""Ctrl-\\ among them: no terminal is left raw for the sake of a core file."""
 _HEARD = (*_ENDINGS, signal.SIGTSTP, signal.SIGCONT)
 
 

@@ -270,11 +270,15 @@ def watch(number: int | None, language: str | None, plain: bool) -> None:
     It is lab NUMBER, else that of the file you saved last, else the first that is not green. It
     never goes on to the next lab by itself. Without a terminal to read keys from, end it by Ctrl-C.
     """
-    chosen = watching.Choice(_lab(number) if number is not None else None, language)
+    to_do = _policy().to_do
+    if language and language not in to_do:
+        raise _Usage(f"--language {language}: course.toml has {' and '.join(to_do)} to do")
+    this = _lab(number) if number is not None else None
+    chosen = watching.Choice(this, language, to_do)
     try:
         code = watching.watch(
             _console(),
-            course.labs(),
+            _labs(),
             chosen,
             desk.Desk(plain),
             plain=plain,
@@ -358,10 +362,8 @@ def hint(
     if as_json:
         click.echo(report.as_json(hints.data(shown)))
         return
-    for line in hints.lines(shown, plain):
+    for line in hints.lines(shown, plain, _policy()):
         click.echo(line)
-    if shown.tier and (cost := _policy().hint_cost(shown.tier)):
-        click.echo(f"It takes {cost:g} off your points: course.toml says so.")
 
 
 @main.command()

@@ -289,6 +289,30 @@ def test_hints(course: Copy) -> None:
         terminal.see("Hint 2 of 3")
 
 
+def test_what_the_instructor_decided(course: Copy) -> None:
+    """course.toml holds here, too: what is given is not to be done, other labs are not gone on to,
+    and a hint says what it costs."""
+    (course.root / "course.toml").write_text(
+        'labs = [1, 3]\ngiven = "c"\n[hints]\nquestion = 0.5\n'
+    )
+    course.fill_in(1, "c")
+    file = course.skeleton(1, "python")
+    with watching(course) as terminal:
+        terminal.see("Save labs/01-detach/detach.py and it runs again.")
+        assert "is green" not in terminal.words
+        by_rename(file, file.read_text() + "# begun\n")
+        terminal.see("detach.py was saved.")
+        terminal.see(KEYS)
+        terminal.type("h")
+        terminal.see("It takes 0.5 off your points")
+        terminal.see(KEYS)
+        terminal.type("n")
+        terminal.see("Go on to lab 3, signals? [y/n] ")
+    with watching(course, "--language", "c") as terminal:
+        assert terminal.end() == 2
+        terminal.see("course.toml has python to do")
+
+
 def test_reset(course: Copy) -> None:
     """r asks; a yes brings the skeleton back, says where the old file is, and runs once."""
     file = course.skeleton(1, "c")

@@ -288,6 +288,12 @@ def watch(number: int | None, language: str | None, plain: bool) -> None:
     sys.exit(code)
 
 
+@main.command("labs", hidden=True)
+def numbers() -> None:
+    """Print the numbers of the labs that belong to this course: for make labs."""
+    click.echo(" ".join(str(lab.number) for lab in _labs()))
+
+
 def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:
     """Every lab with each subject, up to the first in which it does not start: it would not in
     those that come after it, either, and take its time to say so."""
@@ -634,7 +640,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> lis
         there = {lab.number: lab for lab in course.labs()}
         return [there[number] for number in coursecheck.numbers(value, there)]
     except (course.CourseError, ValueError) as error:
-        raise _Failed(str(error)) from error
+        raise _Usage(str(error)) from error
 
 
 @main.command()
@@ -672,6 +678,8 @@ def check_course(
     """
     found = []
     wanted = [name for name in only or _PROOFS if name not in without]
+    if not wanted or (wanted == ["load"] and not times):
+        raise _Usage("nothing is left to be proved")
     for proof in courseruns.proofs(labs, times, wanted):
         found.append(proof)
         for line in [] if as_json else coursecheck.lines(proof, plain):

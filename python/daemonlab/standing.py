@@ -12,6 +12,7 @@ from daemonlab.course import LAST_LAB, Lab
 from daemonlab.loop import NAMES, SUFFIXES, begun
 from daemonlab.policy import Policy
 from daemonlab.progress import NOT_BUILT, Entry, Progress
+from daemonlab.text import printable
 
 COLUMNS = ("lab", "", "language", "points", "runs", "hints", "where it stands")
 
@@ -52,7 +53,8 @@ class Row:
         titles = {check.id: check.title for check in self.lab.checks} if self.lab else {}
         if not self.entry.failing:
             return "something was not reached"
-        return f"fails: {titles.get(self.entry.failing, self.entry.failing)}"
+        # The file may come from elsewhere: what is no check of ours may be anything.
+        return f"fails: {titles.get(self.entry.failing) or printable(self.entry.failing)}"
 
 
 def _when(moment: datetime | None) -> str:
@@ -135,7 +137,7 @@ def show(console: Console, labs: Sequence[Lab], progress: Progress, terms: Polic
             cells[:2] = "", ""
         before = row.number
         style = {"✓": "green", "✗": "bold red"}.get(row.sign, "dim")
-        grid.add_row(*cells[:3], Text(cells[3], style=style), *cells[4:])
+        grid.add_row(*map(Text, cells[:3]), Text(cells[3], style=style), *map(Text, cells[4:]))
     console.print(grid)
     for line in total(labs, progress, terms):
         console.print(line, markup=False)

@@ -12,6 +12,7 @@ from daemonlab.explain import chapter, relative
 from daemonlab.loop import NAMES, SUFFIXES, begun
 from daemonlab.policy import Policy
 from daemonlab.progress import NOT_BUILT, Progress
+from daemonlab.text import printable
 
 
 class HintError(Exception):
@@ -73,7 +74,8 @@ def _nothing_failed(lab: Lab, progress: Progress, language: str) -> str:
     if not entry.failing:
         return f"Nothing failed in your last run of {where}."
     if entry.failing not in {check.id for check in lab.checks}:
-        return f'Lab {number} has no check "{entry.failing}" any more: make lab-{number}.'
+        name = printable(entry.failing)
+        return f'Lab {number} has no check "{name}" any more: make lab-{number}.'
     return ""
 
 

@@ -41,7 +41,7 @@ from daemonlab.explain import relative
 from daemonlab.house import LABS, PORT, ROOT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
-from daemonlab.loop import MEND, Broken, Regression
+from daemonlab.loop import Broken, Regression
 from daemonlab.mutants import MutantError
 from daemonlab.observe import ProcessGone, snapshot
 from daemonlab.page import Lines, Page
@@ -180,11 +180,19 @@ class _Screen:
     def broken(self, broken: Sequence[Broken]) -> None:
         """Modules that could not be built."""
         for one in broken:
+            head, *said = one.text.splitlines()
+            self.line(head, style="bold red")
+            for text in said:
+                self.line(text)
             self.line()
-            for text in one.text.splitlines():
-                self.line(printable(text), style="bold red")
+            self.line(one.mend)
+
+    def beside(self, results: Sequence[Result]) -> None:
+        """A line each of what could be built, where something could not: no table pushes that off
+        the screen."""
+        for result in results:
+            self.line(report.in_a_line(result))
             self.line()
-            self.line(MEND)
 
 
 _PLAIN = click.option(
@@ -248,16 +256,23 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     this = _lab(number)
     screen = _Screen(plain, as_json)
     mine, broken = _mine([this])
-    results = _judged(this, [*_reference(), *mine])
+    those = mine if broken and not as_json else [*_reference(), *mine]
+    results = _judged(this, those) if those else []
     loop.keep(results)
-    screen.results(results)
-    screen.broken(broken)
+    results, broken = loop.imported(results, broken)
+    if broken:
+        screen.beside([result for result in results if loop.language_of(result)])
+        screen.broken(broken)
+    else:
+        screen.results(results)
     if not mine and not broken:
         screen.line()
         for text in report.begin(this, screen.terms.to_do):
             screen.line(text)
     progress = _noted(this, results, broken)
-    back = [] if alone or not progress else [*_look_back(screen, this, results, progress)]
+    back = []
+    if progress and not alone and not broken:
+        back = [*_look_back(screen, this, results, progress)]
     if as_json:
         click.echo(report.as_json(report.data(results, broken, back)))
     passed = all(result.passed for result in (*results, *(one.result for one in back)))

@@ -23,7 +23,7 @@ from daemonlab.explain import (
     first_failing,
     relative,
     rows,
-    shown_output,
+    warned,
 )
 from daemonlab.judge import Outcome, Result
 from daemonlab.loop import SUFFIXES, Broken, Regression
@@ -107,10 +107,11 @@ def print_results(console: Console, results: Sequence[Result], shows: Shows = ev
     if results:
         console.print(table(results, shows))
     for result in results:
-        print_failure(console, result, shows)
-        if result.subject.warnings:
+        if warnings := warned(result):
             console.print(f"\n[bold]{_title(result)}: the compiler warns[/]")
-            console.print(Padding(Text(shown_output(result.subject.warnings)), (0, 0, 0, 2)))
+            for line in warnings.splitlines():
+                console.print(Text(line))
+        print_failure(console, result, shows)
 
 
 # --- plain: one line a row, no boxes, words for signs ---
@@ -153,10 +154,16 @@ def plain_results(results: Sequence[Result], shows: Shows = everything) -> Itera
         )
         yield f"points | {' | '.join(reached)}"
     for result in results:
+        yield from _in_lines([(f"{_title(result)}: the compiler warns", warned(result))])
         yield from plain_failure(result, shows)
-        if result.subject.warnings:
-            warnings = shown_output(result.subject.warnings)
-            yield from _in_lines([(f"{_title(result)}: the compiler warns", warnings)])
+
+
+def in_a_line(result: Result) -> str:
+    """A lab as one subject did it: points, and the first check that failed."""
+    first, lab = first_failing(result), result.lab
+    fails = f"; fails: {first.check.title}" if first else ""
+    sign = "✓" if result.passed else "✗"
+    return f"{sign} lab {lab.number}, {_title(result)}: {result.points} of {lab.points}{fails}"
 
 
 def begin(lab: Lab, languages: Sequence[str] = LANGUAGES) -> list[str]:

@@ -145,7 +145,7 @@ def test_does_not_compile(language: str, house: Copy) -> None:
     """It is the file that is wrong, not the laboratory; that is noted, too."""
     house.skeleton(1, language).write_text("int nothing(\n")
     run = lab(house, 1)
-    assert "The laboratory is in order" in run.words and "make reset-N" in run.words
+    assert "The laboratory is in order" in run.words and "make reset-1 " in run.words
     assert known(house).entry(1, language).failing == NOT_BUILT
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -44,6 +44,7 @@ from daemonlab.launch import LaunchError
 from daemonlab.loop import Broken, Regression
 from daemonlab.mutants import MutantError
 from daemonlab.observe import ProcessGone, snapshot
+from daemonlab.outlet import open_outlet, reader_has_left
 from daemonlab.page import Lines, Page
 from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
@@ -82,6 +83,7 @@ class _Usage(click.ClickException):
 @click.version_option(package_name="daemonlab")
 def main() -> None:
     """Start daemons, observe them from outside, and judge what the kernel says about them."""
+    open_outlet()
     for number in (signal.SIGTERM, signal.SIGHUP):  # as for Ctrl-C: leave nothing behind
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, leave)
@@ -120,9 +122,12 @@ def _reference() -> tuple[subjects.Subject, ...]:
         raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
 
 
-def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
-    """The student's subjects, and what kept others from being built."""
-    languages = _policy().to_do
+def _mine(
+    labs: Sequence[course.Lab], only: str | None = None
+) -> tuple[list[subjects.Subject], list[Broken]]:
+    """The student's subjects, and what kept others from being built; in one language only, if one
+    is named."""
+    languages = [one for one in _policy().to_do if only in (None, one)]
     with _in_words():
         return loop.mine(labs, languages)
 
@@ -187,11 +192,20 @@ class _Screen:
             self.line()
             self.line(one.mend)
 
+    def whole(self, results: Sequence[Result]) -> None:
+        """A line a lab, then the first failure of each subject."""
+        for text in report.overview(results, self.plain):
+            self.line(text)
+        for subject in dict.fromkeys(result.subject.name for result in results):
+            failed = [one for one in results if one.subject.name == subject and not one.passed]
+            for result in failed[:1]:
+                self.failure(result)
+
     def beside(self, results: Sequence[Result]) -> None:
         """A line each of what could be built, where something could not: no table pushes that off
         the screen."""
         for result in results:
-            self.line(report.in_a_line(result))
+            self.line(report.in_a_line(result, self.plain))
             self.line()
 
 
@@ -238,12 +252,28 @@ def _look_back(
             raise _Failed(f"your modules do not go together:\n{lines}") from error
 
 
+def _say_next(
+    screen: _Screen, this: course.Lab, results: Sequence[Result], progress: Progress
+) -> None:
+    """What comes after a lab that is green."""
+    done = [one for one in loop.NAMES if progress.entry(this.number, one).green]
+    if said := report.beyond(results, _labs(), screen.terms.to_do, done):
+        screen.line()
+        screen.line(said, style="green")
+
+
 @main.command()
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
 @_PLAIN
 @click.option("--alone", is_flag=True, help="Do not run the earlier labs that were green.")
-def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
+@click.option(
+    "--language", type=click.Choice(course.LANGUAGES), help="Only the reference's and yours in it."
+)
+@click.option("--in-watch", is_flag=True, hidden=True, help="It says itself what comes next.")
+def lab(
+    number: int, as_json: bool, plain: bool, alone: bool, language: str | None, in_watch: bool
+) -> None:
     """Run lab NUMBER: the C reference, the Python port and your own module, side by side.
 
     Your module takes part once you have begun with it: open labs/NN-*/ to see what is to be done.
@@ -255,8 +285,9 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     """
     this = _lab(number)
     screen = _Screen(plain, as_json)
-    mine, broken = _mine([this])
-    those = mine if broken and not as_json else [*_reference(), *mine]
+    mine, broken = _mine([this], language)
+    reference = [one for one in _reference() if language in (None, one.name)]
+    those = mine if broken and not as_json else [*reference, *mine]
     results = _judged(this, those) if those else []
     loop.keep(results)
     results, broken = loop.imported(results, broken)
@@ -267,7 +298,7 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
         screen.results(results)
     if not mine and not broken:
         screen.line()
-        for text in report.begin(this, screen.terms.to_do):
+        for text in report.begin(this, [language] if language else screen.terms.to_do):
             screen.line(text)
     progress = _noted(this, results, broken)
     back = []
@@ -276,6 +307,8 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     if as_json:
         click.echo(report.as_json(report.data(results, broken, back)))
     passed = all(result.passed for result in (*results, *(one.result for one in back)))
+    if passed and progress and not broken and not in_watch:
+        _say_next(screen, this, results, progress)
     sys.exit(0 if passed and not broken else 1)
 
 
@@ -321,7 +354,8 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
 def mine(as_json: bool, plain: bool) -> None:
     """Run every lab with all of your modules at once: your own daemon, whole.
 
-    Modules that you have not begun with are the reference's.
+    Modules that you have not begun with are the reference's, and are called so. One line a lab;
+    then the first failure.
     """
     screen = _Screen(plain, as_json)
     labs = _labs()
@@ -330,16 +364,13 @@ def mine(as_json: bool, plain: bool) -> None:
         click.echo("You have not begun with any lab yet: make lab-1 says how.")
         return
     _reference()
-    results = _whole(labs, built)
+    results = _whole(labs, [replace(one, title=loop.WHOLE[one.name]) for one in built])
     loop.keep(results)
-    for this in labs:
-        if of_this := [result for result in results if result.lab is this]:
-            screen.results(of_this)
-            screen.line()
+    screen.whole(results)
     for result in results:
         if result.hangs and result.lab is not labs[-1]:
-            screen.line(f"{result.subject.title} does not start: no later lab was run with it.")
             screen.line()
+            screen.line(f"{result.subject.title} does not start: no later lab was run with it.")
     screen.broken(broken)
     if as_json:
         click.echo(report.as_json(report.data(results, broken)))
@@ -417,7 +448,8 @@ def reset(number: int, language: str | None) -> None:
     changed = [one for one in loop.SUFFIXES if loop.changed(this, one)]
     if language is None and len(changed) > 1:
         raise _Usage(
-            "neither of your two files is the skeleton: say --language c, or --language python"
+            "neither of your two files is the skeleton: say which one, by\n"
+            + "\n".join(f"  {loop.reset_command(this, one)}" for one in changed)
         )
     for one in [language] if language else changed or loop.SUFFIXES:
         try:
@@ -700,6 +732,8 @@ def check_course(
             found.append(proof)
             for line in [] if as_json else coursecheck.lines(proof, plain):
                 click.echo(line)
+            if reader_has_left():
+                sys.exit(1)
     if as_json:
         click.echo(report.as_json(coursecheck.data(found)))
     else:

@@ -18,6 +18,8 @@ SUFFIXES = {"c": "c", "python": "py"}
 """By language."""
 NAMES = {"c": "C", "python": "Python"}
 _MINE = "mine-"
+WHOLE = {"mine-c": "your daemon (C)", "mine-python": "your daemon (Python)"}
+"""What a student's subject is called where the module that a lab looks at may be ours."""
 
 
 @dataclass(frozen=True, slots=True)

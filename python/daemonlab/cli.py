@@ -486,6 +486,17 @@ _SUBJECT = click.option(
 )
 
 
+@contextmanager
+def _stopped(page: Page, text: str) -> Iterator[None]:
+    """Ctrl-C ends a dialogue: say what that means, in a line of its own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        page.say()
+        page.say(text)
+        sys.exit(128 + signal.SIGINT)
+
+
 def _reference_in(language: str) -> subjects.Subject:
     return next(subject for subject in _reference() if subject.name == language)
 
@@ -523,7 +534,8 @@ def predict_command(
         asking = (
             Page(Console(stderr=True, highlight=False, emoji=False), plain) if as_json else page
         )
-        given = predict.ask(asking, Lines(), quiz)
+        with _stopped(asking, f"Stopped: nothing was run. make predict-{number} asks again."):
+            given = predict.ask(asking, Lines(), quiz)
         if not given and not as_json:
             page.say("Nothing was predicted, so nothing was run.")
             return
@@ -561,7 +573,8 @@ def fault_command(
         if given is not None and check is None:
             raise _Usage(f"lab {chosen.lab.number} has no check {given!r}, or more than one")
         reference = _reference_in(language)
-        with _in_words():
+        stopped = "Stopped: the daemon has been ended; nothing of it is left."
+        with _in_words(), _stopped(page, stopped):
             same = f"--seed {seed} --language {language}"
             same += "" if number is None else f" --lab {number}"
             found = _search(page, chosen, reference, same, check)
@@ -591,7 +604,7 @@ def _search(
             end = fault.hunt(page, lines, there)
             if end in (fault.End.FOUND, fault.End.GIVEN_UP):
                 fault.print_fault(page, there, reference)
-                fault.look_again(page, lines)
+                fault.look_again(page, lines, there)
         if end is not fault.End.AGAIN:
             page.say()
             page.say("The daemon has been ended; nothing of it is left.")

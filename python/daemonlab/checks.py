@@ -154,7 +154,7 @@ def ready(facts: Facts) -> Verdict:
         return Verdict(False, "the starter does not return", expected)
     return Verdict(
         seconds >= WARMUP,
-        f"exits after {seconds * 1000:.0f} ms",
+        f"{seconds * 1000:.0f} ms",
         expected,
         facts["starter_status"].evidence,
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from daemonlab import compiler
 from daemonlab.checks import show
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
@@ -20,6 +21,8 @@ _MOST_COLUMNS = 400
 """Characters of such a line that are shown."""
 _FLOOD = 100_000
 """Bytes of output from which on it is called a flood."""
+_TOP = ", in <module>"
+"""How the line of a traceback ends that speaks of a module's own level."""
 _NOT_WRITTEN = re.compile(r"TODO: (\w+)\(\) is not written yet")
 _TODO_PYTHON = re.compile(r"labd\.failure\.todo\(\"([\w.]+)\"\)")
 _TODO_C = re.compile(r"^[A-Za-z_][\w *]*?\b(\w+)\(|(/\* TODO: do what the contract)", re.M)
@@ -92,6 +95,27 @@ def unwritten(path: Path) -> list[str]:
     return names
 
 
+def not_imported(result: Result) -> str:
+    """What Python said when it imported the student's file, from its line on; empty if it could."""
+    file, first = _own_file(result), first_failing(result)
+    if file is None or first is None or first is not result.outcomes[0]:
+        return ""
+    lines = printed(result, first).splitlines()
+    frames = [
+        number
+        for number, line in enumerate(lines)
+        if line.startswith("  File ") and f'/{file.name}"' in line and line.endswith(_TOP)
+    ]
+    if not frames or not lines[-1] or lines[-1].startswith(" "):
+        return ""
+    own = [lines[frames[-1]]]
+    for line in lines[frames[-1] + 1 :]:
+        if not line.startswith("    "):
+            break
+        own.append(line)
+    return compiler.errors("\n".join([*own, lines[-1]]))
+
+
 def _unfinished(result: Result, said: str) -> str:
     """That an unfinished lab is meant to fail; empty when nothing in it says TODO."""
     file = _own_file(result)
@@ -134,6 +158,12 @@ def _next_step(result: Result, outcome: Outcome, said: str) -> str:
     if file:
         lines.append(f"make hint-{result.lab.number} for a hint")
     return "\n".join(lines)
+
+
+def warned(result: Result) -> str:
+    """What the compiler warned of that is news; empty for nothing."""
+    file = _own_file(result)
+    return compiler.warnings(result.subject.warnings, bool(file and unwritten(file)))
 
 
 def everything(part: str) -> bool:

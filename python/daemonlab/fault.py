@@ -254,7 +254,7 @@ def hunt(page: Page, lines: Lines, there: Planted) -> End:
         watched = _watch(there, stack)
         while True:
             try:
-                typed = lines.ask(page, watched)
+                typed = lines.ask(page, watched, f"PID {there.daemon.process.pid}")
             except Ended:
                 watched = -1
                 _print_ended(page, there)
@@ -335,8 +335,8 @@ def print_fault(page: Page, there: Planted, reference: Subject) -> None:
         page.rows([("fails too", ", ".join(titles[name] for name in mutant.also))], 2)
 
 
-def look_again(page: Page, lines: Lines) -> None:
+def look_again(page: Page, lines: Lines, there: Planted) -> None:
     """Let one look at it with what one knows by now."""
     page.say()
     page.say("It still runs: look at it again, if you like. Enter ends it.")
-    lines.ask(page)
+    lines.ask(page, about=f"PID {there.daemon.process.pid}")

@@ -77,9 +77,10 @@ class Page:
         """Where a printer begins a new page. Rich would drop the character."""
         self.console.file.write("\f")
 
-    def prompt(self) -> None:
-        """Ask for a line."""
-        self.console.print("Answer: " if self.plain else "> ", end="", markup=False)
+    def prompt(self, about: str = "") -> None:
+        """Ask for a line; about is what one would else have to scroll back for."""
+        asks = f"{about}, answer: " if about else "Answer: "
+        self.console.print(asks if self.plain else f"{about}> ", end="", markup=False)
         self.console.file.flush()
 
 
@@ -97,12 +98,12 @@ class Lines:
         self._inbox = b""
         self._over = False
 
-    def ask(self, page: Page, watched: int = -1) -> str | None:
+    def ask(self, page: Page, watched: int = -1, about: str = "") -> str | None:
         """Ask for a line; returns it without blanks around it. None: there is no more.
 
         Raises Ended when the process of the pidfd `watched` ends before there is one.
         """
-        page.prompt()
+        page.prompt(about)
         line = self._line(watched)
         if line is None:
             page.say("")

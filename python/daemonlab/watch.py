@@ -23,6 +23,7 @@ from daemonlab.desk import REFUSED, Desk
 from daemonlab.explain import relative
 from daemonlab.keyboard import END, Keyboard, keyboard
 from daemonlab.loop import SUFFIXES
+from daemonlab.outlet import reader_has_left
 from daemonlab.progress import Progress
 from daemonlab.saves import Saves
 from daemonlab.screen import Screen
@@ -114,7 +115,9 @@ class Watch:
         """Start the run that is due."""
         self.due = None
         self.screen.running(self.lab, self.why)
-        self.attempt = Attempt(self.desk.run(self.lab), self.screen.variables())
+        self.attempt = Attempt(
+            self.desk.run(self.lab, self.choice.language), self.screen.variables()
+        )
 
     def look(self) -> None:
         """Show what the run found, if it is over."""
@@ -291,6 +294,8 @@ class Watch:
             self.pressed(self.keys.read())
         self.look()
         self.act()
+        if reader_has_left():
+            self.exit_code = 1
         if self.attempt is None and self.due is not None and time.monotonic() >= self.due:
             self.begin()
 

@@ -145,7 +145,7 @@ def test_does_not_compile(language: str, house: Copy) -> None:
     """It is the file that is wrong, not the laboratory; that is noted, too."""
     house.skeleton(1, language).write_text("int nothing(\n")
     run = lab(house, 1)
-    assert "The laboratory is in order" in run.words and "make reset-N" in run.words
+    assert "The laboratory is in order" in run.words and "make reset-1 " in run.words
     assert known(house).entry(1, language).failing == NOT_BUILT
 
 
@@ -297,6 +297,16 @@ def test_reset_of_both(house: Copy) -> None:
     assert "TODO" not in house.skeleton(1, "c").read_text()
 
 
+def test_reset_of_one_of_two(house: Copy) -> None:
+    """Where both were begun with, what is to be typed is said, and works as it stands."""
+    for language in LANGUAGES:
+        house.fill_in(1, language)
+    run = house.daemonlab("reset", "1")
+    assert run.code == 2 and "Traceback" not in run.errors, run
+    for language in LANGUAGES:
+        assert f'\n  make reset-1 ARGS="--language {language}"\n' in run.errors, run.errors
+
+
 def test_reset_of_something_else(house: Copy) -> None:
     """A folder or a link in the place of the file is put aside, too, and not looked into."""
     path = house.skeleton(1, "c")
@@ -378,8 +388,13 @@ def test_plain(house: Copy) -> None:
     """`lab` and `mine` without boxes and signs: a word for each verdict, one line a row."""
     path = house.fill_in(1, "c")
     spoil(path, UMASK["c"], NOTHING["c"])
-    for run in (lab(house, 1, "--plain"), house.daemonlab("mine", "--plain", limit=LIMIT)):
+    rows = {
+        ("lab", "1"): r"umask \| .*yours \(C\): FAIL, 0\d+",
+        ("mine",): r"FAIL, lab 1, detach, yours \(C\), 19 of 20, fails: umask",
+    }
+    for command, row in rows.items():
+        run = house.daemonlab(*command, "--plain", limit=LIMIT)
         assert run.code == 1
         assert not re.search(r"[│━┃┼═╇✓✗·]", run.output), run.output
-        assert re.search(r"(?m)^umask \| .*yours \(C\): FAIL, 0\d+$", run.output), run.output
+        assert re.search(rf"(?m)^{row}$", run.output), run.output
         assert "" not in run.output.splitlines()

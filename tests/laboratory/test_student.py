@@ -101,13 +101,26 @@ SAID = {"c": "error:", "python": "SyntaxError: invalid syntax"}
 
 @every_language
 def test_syntax_error(language: str, house: Copy) -> None:
-    """The file is named, and the compiler's own words are shown, with the line."""
+    """The file is named, and the compiler's own words are shown, with the line; no table pushes
+    them off the screen."""
     path = house.skeleton(1, language)
     path.write_text(WRONG[language])
     run = house.daemonlab("lab", "1")
     shown = path.relative_to(house.root)
     failed(house, run, f"{shown} does not compile:", SAID[language], WRONG[language].split("\n")[0])
-    assert FULL in run.words, "the reference is shown all the same"
+    assert FULL not in run.words and str(house.root) not in run.output, run.output
+    assert len(run.output.splitlines()) <= 20, run.output
+    assert "make reset-1 brings the skeleton back" in run.words
+
+
+def test_syntax_error_in_one_of_two(house: Copy) -> None:
+    """The other language takes a line, and what brings the skeleton back can be typed."""
+    house.fill_in(1, "python")
+    house.skeleton(1, "c").write_text(WRONG["c"])
+    run = house.daemonlab("lab", "1")
+    failed(house, run, "✓ lab 1, yours (Python): 20 of 20", "detach.c does not compile:")
+    assert 'make reset-1 ARGS="--language c" brings' in run.words
+    assert len(run.output.splitlines()) <= 20, run.output
 
 
 @every_language
@@ -299,7 +312,31 @@ def test_missing_name(language: str, house: Copy) -> None:
         "python": "ModuleNotFoundError: No module named 'nowhere'",
     }
     path.write_text(line[language] + path.read_text())
-    failed(house, house.daemonlab("lab", "1"), said[language])
+    run = house.daemonlab("lab", "1")
+    failed(house, run, said[language], "The laboratory is in order")
+    assert FULL not in run.words and len(run.output.splitlines()) <= 20, run.output
+
+
+def test_python_that_fails_while_it_is_imported(house: Copy) -> None:
+    """The line of the student's own file is shown, however deep below it the mistake came out."""
+    path = house.fill_in(1, "python")
+    path.write_text(path.read_text() + "\nimport json\n\njson.loads('{')\n")
+    run = house.daemonlab("lab", "1")
+    failed(house, run, "detach.py cannot be imported:", "json.loads('{')", "JSONDecodeError")
+    assert "decoder.py" not in run.output and FULL not in run.words, run.output
+
+
+def test_warnings_of_a_skeleton(house: Copy) -> None:
+    """A parameter that is not used yet is no news; any other warning comes before the failure."""
+    path = house.skeleton(1, "c")
+    path.write_text(path.read_text().replace("    (void)verdict;\n", ""))
+    run = house.daemonlab("lab", "1")
+    failed(house, run, "detach_fork is not written yet")
+    assert "warning" not in run.words, run.output
+    path.write_text(path.read_text() + "static int unused;\n")
+    run = house.daemonlab("lab", "1")
+    assert "-Wunused-variable" in run.words
+    assert run.output.index("-Wunused-variable") < run.output.index("✗ yours (C)")
 
 
 # --- what misbehaves when it runs; each would end by itself, should the laboratory fail
@@ -513,8 +550,9 @@ def test_mine_says_where_it_stopped(language: str, house: Copy) -> None:
     """Labs that were not run with a daemon that does not start are not passed over in silence."""
     house.hostile(3, language, "signals_reset", HANGS[language], TOPS[language])
     run = house.daemonlab("mine", limit=60)
-    failed(house, run, "does not return", f"{TITLES[language]} does not start: no later lab")
-    assert run.words.count("Lab ") == 3, run.output
+    name = {"c": "C", "python": "Python"}[language]
+    failed(house, run, "does not return", f"your daemon ({name}) does not start: no later lab")
+    assert len(re.findall(r"(?m)^[✓✗] lab ", run.output)) == 3, run.output
 
 
 @every_language

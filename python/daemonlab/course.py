@@ -35,10 +35,15 @@ class CheckInfo:
     story: str
     """One sentence: the daemon that it happened to, with the report; empty for none."""
     function: str
-    """The public function of the module in which one begins to look."""
+    """The public function of the module in which one begins to look; of two, "one, another"."""
     man: str
     section: str
     """Page and anchor in the book."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """That one, or those."""
+        return tuple(self.function.split(", "))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from daemonlab import logwork, work
+from daemonlab import logwork, stuck, work
 from daemonlab.interfere import SOCKET, Locks, locks
 from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
 from daemonlab.observe import (
@@ -470,6 +470,7 @@ def _watch(
         waited=start_time,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
+        stuck=tuple(map(stuck.look, seen.values())) if hangs else (),
         reactions=(*early, *reactions),
         overtaken=overtaken,
         output=subject.output(),

@@ -79,7 +79,24 @@ class _Usage(click.ClickException):
     exit_code = 2
 
 
-@click.group(context_settings=_SETTINGS)
+def _named(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""
+
+
+class _InWords(click.Group):
+    """What the laboratory could not do is told in a line, not in a traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(context)
+        except (LaunchError, WorkerLost, skeleton.SkeletonError) as error:
+            raise _Failed(str(error)) from error
+        except OSError as error:
+            raise _Failed(refused(f"the laboratory cannot go on{_named(error)}", error)) from error
+
+
+@click.group(cls=_InWords, context_settings=_SETTINGS)
 @click.version_option(package_name="daemonlab")
 def main() -> None:
     """Start daemons, observe them from outside, and judge what the kernel says about them."""
@@ -116,8 +133,7 @@ def _lab(number: int) -> course.Lab:
 
 def _reference() -> tuple[subjects.Subject, ...]:
     try:
-        with _in_words():
-            return subjects.reference()
+        return subjects.reference()
     except subjects.BuildError as error:
         raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
 
@@ -128,28 +144,7 @@ def _mine(
     """The student's subjects, and what kept others from being built; in one language only, if one
     is named."""
     languages = [one for one in _policy().to_do if only in (None, one)]
-    with _in_words():
-        return loop.mine(labs, languages)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """What the laboratory could not do is told in a line, not in a traceback."""
-    try:
-        yield
-    except (LaunchError, WorkerLost) as error:
-        raise _Failed(str(error)) from error
-    except OSError as error:
-        raise _Failed(refused(f"the laboratory cannot go on{_named(error)}", error)) from error
-
-
-def _named(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
-
-
-def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
-    with _in_words():
-        return run_lab(lab, those)
+    return loop.mine(labs, languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +237,10 @@ def _look_back(
             continue
         screen.line(f"{title}: now what was green, together with this lab: lab {numbers}")
         try:
-            with _in_words():
-                for back in loop.regressions(this, language, green):
-                    screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
-                    screen.failure(back.result)
-                    yield back
+            for back in loop.regressions(this, language, green):
+                screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
+                screen.failure(back.result)
+                yield back
         except subjects.BuildError as error:
             lines = "\n".join(map(printable, str(error).splitlines()))
             raise _Failed(f"your modules do not go together:\n{lines}") from error
@@ -288,7 +282,7 @@ def lab(
     mine, broken = _mine([this], language)
     reference = [one for one in _reference() if language in (None, one.name)]
     those = mine if broken and not as_json else [*reference, *mine]
-    results = _judged(this, those) if those else []
+    results = run_lab(this, those) if those else []
     loop.keep(results)
     results, broken = loop.imported(results, broken)
     if broken:
@@ -322,19 +316,28 @@ def watch(number: int | None, language: str | None, plain: bool) -> None:
     It is lab NUMBER, else that of the file you saved last, else the first that is not green. It
     never goes on to the next lab by itself. Without a terminal to read keys from, end it by Ctrl-C.
     """
-    chosen = watching.Choice(_lab(number) if number is not None else None, language)
+    to_do = _policy().to_do
+    if language and language not in to_do:
+        raise _Usage(f"--language {language}: course.toml has {' and '.join(to_do)} to do")
+    this = _lab(number) if number is not None else None
+    chosen = watching.Choice(this, language, to_do)
     try:
-        with _in_words():
-            code = watching.watch(
-                _console(),
-                course.labs(),
-                chosen,
-                desk.Desk(plain),
-                plain=plain,
-            )
+        code = watching.watch(
+            _console(),
+            _labs(),
+            chosen,
+            desk.Desk(plain),
+            plain=plain,
+        )
     except (WatchError, ProgressError, course.CourseError) as error:
         raise _Failed(str(error)) from error
     sys.exit(code)
+
+
+@main.command("labs", hidden=True)
+def numbers() -> None:
+    """Print the numbers of the labs that belong to this course: for make labs."""
+    click.echo(" ".join(str(lab.number) for lab in _labs()))
 
 
 def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:
@@ -344,7 +347,7 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
     for this in labs:
         stuck = {result.subject.name for result in results if result.hangs}
         if going := [subject for subject in those if subject.name not in stuck]:
-            results += _judged(this, going)
+            results += run_lab(this, going)
     return results
 
 
@@ -409,10 +412,8 @@ def hint(
     if as_json:
         click.echo(report.as_json(hints.data(shown)))
         return
-    for line in hints.lines(shown, plain):
+    for line in hints.lines(shown, plain, _policy()):
         click.echo(line)
-    if shown.tier and (cost := _policy().hint_cost(shown.tier)):
-        click.echo(f"It takes {cost:g} off your points: course.toml says so.")
 
 
 @main.command()
@@ -539,8 +540,7 @@ def predict_command(
         if not given and not as_json:
             page.say("Nothing was predicted, so nothing was run.")
             return
-    with _in_words():
-        record = predict.observe(quiz, subject)
+    record = predict.observe(quiz, subject)
     grades = predict.grade(quiz, given or {}, record)
     if as_json:
         click.echo(report.as_json(predict.data(quiz, language, grades)))
@@ -573,10 +573,9 @@ def fault_command(
         if given is not None and check is None:
             raise _Usage(f"lab {chosen.lab.number} has no check {given!r}, or more than one")
         reference = _reference_in(language)
-        stopped = "Stopped: the daemon has been ended; nothing of it is left."
-        with _in_words(), _stopped(page, stopped):
-            same = f"--seed {seed} --language {language}"
-            same += "" if number is None else f" --lab {number}"
+        same = f"--seed {seed} --language {language}"
+        same += "" if number is None else f" --lab {number}"
+        with _stopped(page, "Stopped: the daemon has been ended; nothing of it is left."):
             found = _search(page, chosen, reference, same, check)
     except fault.FaultError as error:
         raise _Usage(str(error)) from error
@@ -666,10 +665,7 @@ def run(environment: str, wait: float, as_json: bool, command: Sequence[str]) ->
         raise _Usage(f"{command[0]}: no such program; name it by its whole path")
     program = os.path.abspath(command[0]) if os.sep in command[0] else command[0]
     line = (program, *command[1:])  # it is started in another directory
-    with _in_words():
-        record = perform(
-            lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait
-        )
+    record = perform(lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait)
     if as_json:
         click.echo(report.as_json(record))
         return
@@ -701,8 +697,10 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> lis
     try:
         there = {lab.number: lab for lab in course.labs()}
         return [there[number] for number in coursecheck.numbers(value, there)]
-    except (course.CourseError, ValueError) as error:
+    except course.CourseError as error:
         raise _Failed(str(error)) from error
+    except ValueError as error:
+        raise _Usage(str(error)) from error
 
 
 @main.command()
@@ -740,13 +738,14 @@ def check_course(
     """
     found = []
     wanted = [name for name in only or _PROOFS if name not in without]
-    with _in_words():
-        for proof in courseruns.proofs(labs, times, wanted):
-            found.append(proof)
-            for line in [] if as_json else coursecheck.lines(proof, plain):
-                click.echo(line)
-            if reader_has_left():
-                sys.exit(1)
+    if not wanted or (wanted == ["load"] and not times):
+        raise _Usage("nothing is left to be proved")
+    for proof in courseruns.proofs(labs, times, wanted):
+        found.append(proof)
+        for line in [] if as_json else coursecheck.lines(proof, plain):
+            click.echo(line)
+        if reader_has_left():
+            sys.exit(1)
     if as_json:
         click.echo(report.as_json(coursecheck.data(found)))
     else:

@@ -30,9 +30,10 @@ class Desk:
 
     def hint(self, console: Console, lab: Lab, language: str) -> None:
         """As `make hint-N`."""
+        terms = policy.load(course.labs())
         with recorded() as progress:
             shown = hints.next_hint(lab, progress, language)
-        for line in hints.lines(shown, self.plain):
+        for line in hints.lines(shown, self.plain, terms):
             console.print(line, markup=False, soft_wrap=True)
 
     def overview(self, console: Console) -> None:

@@ -7,6 +7,7 @@ import os
 import select
 import textwrap
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -119,10 +120,18 @@ class Lines:
             if watched in (found := [fd for fd, _ in poll.poll()]):
                 raise Ended
             if found:
-                piece = os.read(self._descriptor, _MOST_TYPED)
-                self._over = not piece
-                self._inbox += piece
+                self._take()
         if not self._inbox:
             return None
         line, _, self._inbox = self._inbox.partition(b"\n")
         return line[:_MOST_TYPED].decode(errors="replace").strip()
+
+    def _take(self) -> None:
+        """Take what has come; of a line that does not end, no more than is heeded."""
+        piece = b""
+        with suppress(OSError):  # closed when we were started, or a terminal that is gone
+            piece = os.read(self._descriptor, _MOST_TYPED)
+        self._over = not piece
+        self._inbox += piece
+        if b"\n" not in self._inbox:
+            self._inbox = self._inbox[:_MOST_TYPED]

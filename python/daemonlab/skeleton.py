@@ -21,6 +21,8 @@ import tree_sitter
 import tree_sitter_c
 
 HASHES = "skeletons.sha256"
+MOST = 1 << 20
+"""Bytes of a module: none is larger, and more of a file is not read."""
 
 _C = tree_sitter.Language(tree_sitter_c.language())
 _VANISHES = re.compile(  # expression_statement: at the top level only _Static_assert is one
@@ -311,20 +313,33 @@ def _recorded(labs: Path) -> dict[str, str]:
     return {path: digest for digest, path in re.findall(r"(?m)^([0-9a-f]{64})  (.+)$", text)}
 
 
+def _content(path: Path) -> bytes | None:
+    """What is looked at of a student's file. None: it is not there, or just now not: an editor may
+    be putting another one in its place."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(MOST + 1)
+    except FileNotFoundError:
+        return None
+
+
 def started(path: Path, pristine: str) -> bool:
     """Whether the file is there and differs from the text of the pristine skeleton.
 
     Line ends, blanks at the end of lines and newlines at the end of the file do not count.
     """
-    return path.exists() and _normal(path.read_bytes()) != _normal(pristine.encode())
+    content = _content(path)
+    return content is not None and _normal(content) != _normal(pristine.encode())
 
 
 def pristine(labs: Path, path: Path) -> bool:
-    """Whether the skeleton at path is untouched (or missing), by the recorded hashes alone."""
-    relative = path.resolve().relative_to(labs.resolve()).as_posix()
+    """Whether the skeleton at path is untouched (or missing), by the recorded hashes alone. It is
+    known by its name: it may be a link to where the student keeps it."""
+    relative = f"{path.parent.name}/{path.name}"
     if (recorded := _recorded(labs).get(relative)) is None:
         raise SkeletonError(labs / HASHES, 1, f"no hash of {relative}", "derive the skeletons")
-    return not path.exists() or _hash(path.read_bytes()) == recorded
+    content = _content(path)
+    return content is None or _hash(content) == recorded
 
 
 def write(labs: Path, c_src: Path, python_src: Path, *, force: bool = False) -> list[Path]:

@@ -13,6 +13,7 @@ from daemonlab.course import LAST_LAB, Lab
 from daemonlab.loop import NAMES, SUFFIXES, begun
 from daemonlab.policy import Policy
 from daemonlab.progress import NOT_BUILT, Entry, Progress
+from daemonlab.text import printable
 
 COLUMNS = ("lab", "", "in", "points", "runs", "hints", " where it stands")
 
@@ -53,7 +54,8 @@ class Row:
         titles = {check.id: check.title for check in self.lab.checks} if self.lab else {}
         if not self.entry.failing:
             return "something was not reached"
-        return f"fails: {titles.get(self.entry.failing, self.entry.failing)}"
+        # The file may come from elsewhere: what is no check of ours may be anything.
+        return f"fails: {titles.get(self.entry.failing) or printable(self.entry.failing)}"
 
 
 def _when(moment: datetime | None) -> str:
@@ -154,7 +156,9 @@ def show(console: Console, labs: Sequence[Lab], progress: Progress, terms: Polic
         before = row.number
         style = {"✓": "green", "✗": "bold red"}.get(row.sign, "dim")
         words = Text(f" {cells[-1]}", no_wrap=True, overflow="ellipsis")
-        grid.add_row(*cells[:3], Text(cells[3], style=style), *cells[4:-1], words)
+        grid.add_row(
+            *map(Text, cells[:3]), Text(cells[3], style=style), *map(Text, cells[4:-1]), words
+        )
     console.print(grid)
     if later := _to_come(those):
         console.print(later, style="dim")

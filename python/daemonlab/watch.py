@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -31,7 +31,8 @@ from daemonlab.wakeup import Wakeup, stop_here, wakeup
 
 _QUIET = 0.1
 """Seconds without a save before a run: an editor that saves all its files saves them one by one."""
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""Ctrl-\\ among them: no terminal is left raw for the sake of a core file."""
 _HEARD = (*_ENDINGS, signal.SIGTSTP, signal.SIGCONT)
 
 
@@ -41,11 +42,13 @@ class Choice:
 
     lab: Lab | None = None
     language: str | None = None
+    to_do: tuple[str, ...] = LANGUAGES
+    """Those in which a lab may be done here: course.toml."""
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Those whose files are watched."""
-        return (self.language,) if self.language else LANGUAGES
+        return (self.language,) if self.language else self.to_do
 
 
 def begun(lab: Lab, languages: Sequence[str]) -> list[tuple[Path, str]]:
@@ -244,7 +247,7 @@ class Watch:
         if yes and following:
             self.lab = following
             if self.choice.lab:
-                self.choice = Choice(following, self.choice.language)
+                self.choice = replace(self.choice, lab=following)
             self.again(f"you went on to lab {following.number}")
 
     def reset(self) -> None:
@@ -311,10 +314,10 @@ class Watch:
 
 
 def first_language(lab: Lab, choice: Choice) -> str:
-    """That asked for, else that of the file last saved, else C."""
+    """That asked for, else that of the file last saved, else the first that there is."""
     files = begun(lab, choice.languages)
-    last = max(files, key=lambda one: os.stat(one[0]).st_mtime_ns, default=(lab.folder, "c"))
-    return choice.language or last[1]
+    none = lab.folder, choice.languages[0]
+    return max(files, key=lambda one: os.stat(one[0]).st_mtime_ns, default=none)[1]
 
 
 def watch(

@@ -54,7 +54,7 @@ def _aside(path: Path) -> Path:
         other = path.with_name(f"{path.name}.{number}")
         if os.path.lexists(other):
             continue
-        if path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > skeleton.MOST:
             path.rename(other)
             return other
         try:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from daemonlab import course, hints
+from daemonlab import course, hints, policy
 from daemonlab.course import CheckInfo, Lab
 from daemonlab.hints import HintError, next_hint
 from daemonlab.house import PORT, C
@@ -142,8 +142,9 @@ def test_language(progress: Progress) -> None:
 def test_what_is_printed(progress: Progress) -> None:
     """Lines that fit; plain: no empty one."""
     shown = next_hint(LAB, progress, "python")
-    assert max(map(len, hints.lines(shown, False))) <= 78
-    assert "" not in hints.lines(shown, True)
+    terms = policy.read({}, course.labs())
+    assert max(map(len, hints.lines(shown, False, terms))) <= 78
+    assert "" not in hints.lines(shown, True, terms)
     assert hints.data(shown)["tier"] == 1
 
 

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from daemonlab import course, policy, progress, standing
+from daemonlab import course, hints, policy, progress, standing
 from daemonlab.progress import NOT_BUILT, Entry, Progress, ProgressError, recorded
+from daemonlab.text import printable
 from rich.console import Console
 
 WHEN = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -258,6 +259,20 @@ def test_what_a_row_says(path: Path) -> None:
     assert re.fullmatch(r"fails: no-such-check; was green on 1 Mar", found[2, "c"].words)
     labs = course.labs()
     assert "C: 4 of " in standing.total(labs, known, policy.read({}, labs))[0]
+
+
+def test_file_of_somebody_else(path: Path) -> None:
+    """The file may be carried along: what stands in it does nothing to a terminal, nor to the
+    table."""
+    known, labs = Progress(path), course.labs()
+    for name in ("[/]", "\x1b]0;gone\x07", "[red]no-such-check[/red]"):
+        known.entry(1, "c").ran(points=3, of=20, failing=name, when=WHEN)
+        shown = io.StringIO()
+        standing.show(Console(file=shown, width=120), labs, known, policy.read({}, labs))
+        text = shown.getvalue()
+        assert printable(name) in text and "\x1b" not in text and "\x07" not in text
+        said = hints.next_hint(labs[0], known, "c").words
+        assert printable(name) in said and said.isprintable()
 
 
 def test_fits_a_screen(path: Path) -> None:

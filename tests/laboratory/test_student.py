@@ -8,10 +8,11 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from student import FULL, SUFFIXES, Copy, Run
+from student import FULL, LIMIT, SUFFIXES, Copy, Run
 
 FIRST = {
     1: "detach_fork",
@@ -146,14 +147,80 @@ def test_deleted_file(language: str, house: Copy) -> None:
     assert TITLES[language] not in run.words
 
 
-@every_language
-def test_folder_in_place_of_the_file(language: str, house: Copy) -> None:
-    """A folder in its place is told as what it is."""
+def folder_in_its_place(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe_in_its_place(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link_to_nowhere(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def link_to_zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+NO_FILES = (
+    folder_in_its_place,
+    pipe_in_its_place,
+    link_to_nowhere,
+    link_to_itself,
+    link_to_zeros,
+)
+
+
+@pytest.mark.parametrize("language", list(SUFFIXES))
+@pytest.mark.parametrize("put", NO_FILES, ids=lambda put: str(put.__name__))
+def test_something_in_place_of_the_file(
+    put: Callable[[Path], None], language: str, house: Copy
+) -> None:
+    """What is no file is told as that, also if one could read from it for ever; reset brings the
+    skeleton back."""
     path = house.skeleton(1, language)
     path.unlink()
-    path.mkdir()
-    run = house.daemonlab("lab", "1")
+    put(path)
+    run = house.daemonlab("mine")
     failed(house, run, f"{path.relative_to(house.root)} is no regular file")
+    assert house.daemonlab("progress").code == 0
+    assert house.daemonlab("reset", "1").code == 0 and path.is_file()
+
+
+@every_language
+def test_file_without_end(language: str, house: Copy) -> None:
+    """A file that is larger than any module is not read to its end, by nobody."""
+    path = house.skeleton(1, language)
+    os.truncate(path, 1 << 40)
+    run = house.daemonlab("mine")
+    failed(house, run, f"{path.relative_to(house.root)} is larger than 1 MiB: no module is")
+    assert house.daemonlab("reset", "1").code == 0 and path.stat().st_size < 1 << 20
+
+
+@every_language
+def test_link_to_the_file(language: str, house: Copy, tmp_path: Path) -> None:
+    """Who keeps the work elsewhere may put a link there: begun is what is not the skeleton."""
+    path = house.skeleton(1, language)
+    elsewhere = path.rename(tmp_path / f"my.{SUFFIXES[language]}")
+    path.symlink_to(elsewhere)
+    assert "not begun with any lab" in house.daemonlab("mine").words
+    elsewhere.write_bytes(house.reference("detach", language).read_bytes())
+    run = house.daemonlab("lab", "1", "--plain")
+    assert run.code == 0 and f"{TITLES[language]}: {FULL}" in run.output, run
+
+
+def test_hashes_that_are_gone(house: Copy) -> None:
+    """Where nothing can be told from a skeleton, each command says so in a line."""
+    (house.root / "labs/skeletons.sha256").unlink()
+    for command in ("lab 1", "progress", "hint 1", "reset 1", "mine", "watch 1"):
+        run = house.daemonlab(*command.split())
+        assert run.code == 1 and "no hash of 01-detach/detach.c" in run.errors, run
+        assert len(run.errors.splitlines()) == 1, run
 
 
 @every_language
@@ -180,6 +247,31 @@ def test_compiled_once(house: Copy) -> None:
     assert made >= {"detach", "pidfile", "__main__"}
     mine = house.skeleton(2, "python").parent
     assert not list((house.root / "build/pycache").joinpath(*mine.parts[1:]).glob("*"))
+
+
+def test_runs_side_by_side(house: Copy) -> None:
+    """Two terminals, one save: neither run stumbles over what the other is building."""
+    path = house.fill_in(1, "c")
+    text = path.read_text()
+    for save in range(3):
+        path.write_text(f"{text}\n/* save {save} */\n")
+        runs = [house.start("lab", "1", "--alone", "--plain") for _ in range(3)]
+        for run in runs:
+            output, errors = run.communicate(timeout=LIMIT)
+            assert run.returncode == 0 and f"yours (C): {FULL}" in output, output + errors
+
+
+def test_build_that_is_run(house: Copy) -> None:
+    """A save does not take away the program that a run beside it is still looking at; but not all
+    that was ever built stays."""
+    path = house.skeleton(1, "c")
+    programs = []
+    for save in range(5):
+        path.write_text(f"no C {save}\n")
+        assert house.daemonlab("mine").code == 1
+        programs += [one for one in (house.root / "build/mine").iterdir() if one not in programs]
+        assert save == 0 or programs[-2].is_dir()
+    assert len(programs) == 5 and not programs[0].is_dir()
 
 
 def test_reference_header_that_changes(house: Copy) -> None:
@@ -436,17 +528,14 @@ MISBEHAVIOUR = {
 @pytest.mark.xdist_group("bombs")
 @every_language
 @pytest.mark.parametrize("what", list(MISBEHAVIOUR))
-def test_mine(what: str, language: str, house: Copy, temporary: Path) -> None:
+def test_mine(what: str, language: str, house: Copy) -> None:
     """Whatever it does, `mine` says so of the first lab; one that hangs takes no longer there."""
     code, said = MISBEHAVIOUR[what]
     house.hostile(1, language, "detach_fork", code[language], TOPS[language])
     run = house.daemonlab("mine", "--json", limit=60)
     assert run.code == 1, run
     if what == "kills its parent" and "a worker of the laboratory was killed" in run.errors:
-        # Of the many that lab 4 starts at once each kills the next: shell, keeper, worker. Its
-        # folder was known to that worker alone, and stays.
-        for folder in temporary.glob("daemonlab-*"):
-            shutil.rmtree(folder)
+        # Of the many that lab 4 starts at once each kills the next: shell, keeper, worker.
         return
     assert run.errors == "", run
     assert run.observed(f"mine-{language}", 1, "starts") == said

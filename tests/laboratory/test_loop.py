@@ -157,7 +157,10 @@ FLOODS = {
 
 @pytest.mark.parametrize(
     ("code", "says"),
-    [(HANGS, "It hangs. docs/00-working.md"), (FLOODS, "look for a loop that prints and never ends")],
+    [
+        (HANGS, "It hangs. docs/00-working.md"),
+        (FLOODS, "look for a loop that prints and never ends"),
+    ],
     ids=["hangs", "floods"],
 )
 @every_language

@@ -5,6 +5,7 @@ to do next. What the program itself printed is kept apart. The table and the pla
 report both show these rows.
 """
 
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -151,7 +152,9 @@ def _plain_word(result: Result, outcome: Outcome) -> str:
         words += [_standing(one, record) for one in _first_to_blame(record)]
         debug = chapter("00-working.md#debug")
         words.append(f'It hangs. {debug}, "Why does it hang?", says how to find out more.')
-    if outcome is result.outcomes[0] and not _NOT_WRITTEN.search(printed(result, outcome)):
+    said = printed(result, outcome)
+    told = _NOT_WRITTEN.search(said) or _blamed(result, said)
+    if outcome is result.outcomes[0] and not told:
         words.append(_reached(result, outcome)[0])
     return "\n".join(filter(None, words))
 
@@ -186,25 +189,35 @@ def _reached(result: Result, outcome: Outcome) -> tuple[str, str]:
     functions = result.lab.reached.get(last, "")
     told = {"unopened": "Its log was not opened yet", "opened": "Its log was opened, and is empty"}
     ended = told.get(last, f'The last line of its log is "{printable(last)}"')
-    where = f": it got no further than {functions.replace(', ', ' or ')}" if functions else ""
+    where = f": look at {functions.replace(', ', ' or ')}" if functions else ""
     return f"{ended}{where}.", functions
 
 
 def _blamed(result: Result, said: str) -> str:
-    """The function of the student's that a traceback names last; empty for none."""
+    """The public function of the student's in whose lines Python says that it failed; empty where
+    it does not say so. A daemon of Python tells file and line in its message."""
     file = _own_file(result)
     if file is None or file.suffix != ".py":
         return ""
-    frames = re.findall(rf'(?m)^  File "[^"]*/{re.escape(file.name)}", line \d+, in (\w+)$', said)
-    return frames[-1] if frames else ""
+    lines = re.findall(rf'/{re.escape(file.name)}"?, line (\d+)', said)
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    for node in tree.body if lines else ():
+        inside = node.lineno <= int(lines[-1]) <= (node.end_lineno or 0)
+        if isinstance(node, ast.FunctionDef) and inside and not node.name.startswith("_"):
+            return node.name
+    return ""
 
 
 def _next_step(result: Result, outcome: Outcome, said: str) -> str:
     check, file = outcome.check, _own_file(result)
     named = _NOT_WRITTEN.search(said)
-    function = named[1] if named and file else _blamed(result, said) or check.function
-    if function == check.function and outcome is result.outcomes[0] and not named:
-        function = _reached(result, outcome)[1] or function
+    function = named[1] if named and file else _blamed(result, said)
+    if not function and outcome is result.outcomes[0]:
+        function = _reached(result, outcome)[1]
+    function = function or check.function
     lines = [f"{relative(file)}, {function}"] if file else [function]
     lines += [relative(other) for other in result.subject.files if other != file and not file]
     lines += [chapter(check.section), check.man]

@@ -120,7 +120,9 @@ def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
         still = before == now and all(picture for _, picture in now)
         if not scenario.any_program and scenario.settings.get("log_level") not in _SILENT:
             still = _settled(subject, scenario, len(now))
-        if not now or still or time.monotonic() > deadline:
+        # Nobody there: one whose parent left it while we looked is missed. So look once more.
+        settled = still if now else before == now
+        if settled or time.monotonic() > deadline:
             return processes
         before = now
         time.sleep(_LOOK)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from daemonlab import logwork, work
+from daemonlab import logwork, stuck, work
 from daemonlab.interfere import SOCKET, Locks, locks
 from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
 from daemonlab.observe import (
@@ -119,7 +119,9 @@ def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
         still = before == now and all(picture for _, picture in now)
         if not scenario.any_program and scenario.settings.get("log_level") not in _SILENT:
             still = _settled(subject, scenario, len(now))
-        if not now or still or time.monotonic() > deadline:
+        # Nobody there: one whose parent left it while we looked is missed. So look once more.
+        settled = still if now else before == now
+        if settled or time.monotonic() > deadline:
             return processes
         before = now
         time.sleep(LOOK)
@@ -465,6 +467,7 @@ def _watch(
         waited=start_time,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
+        stuck=tuple(map(stuck.look, seen.values())) if hangs else (),
         reactions=(*early, *reactions),
         overtaken=overtaken,
         output=subject.output(),

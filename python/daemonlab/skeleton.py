@@ -36,7 +36,7 @@ _PRIVATE = re.compile("_(?!_.*__$)")
 _HEAD = """\
 Lab {number}, {name}: your own module, yet to be written.
 
-The contract of each function is {contract}.
+The contract of each function stands {contract}.
 Write what is marked TODO, then run `make lab-{number}`: it shows yours beside the
 reference. Functions of your own are welcome: {private}.
 """
@@ -171,7 +171,7 @@ def skeleton_c(source: str, header: str, path_shown: str) -> str:
             parts.append(_public_c(node, contracts, name))
     if f'#include "{name}.h"' not in includes:
         includes[:0] = [f'#include "{name}.h"', *([""] if includes else [])]
-    contract, private = f"written in c/src/{name}.h", "make them static"
+    contract, private = f"above it, as in c/src/{name}.h", "make them static"
     head = _HEAD.format(number=number, name=name, contract=contract, private=private)
     comment = "/*\n" + "".join(f" * {line}\n" for line in head.splitlines()) + " */"
     text = "\n\n".join([comment, "\n".join(includes), *filter(None, parts)])
@@ -270,7 +270,7 @@ def skeleton_python(source: str, path_shown: str) -> str:
     if "labd" in used - bound:
         remedy = "its skeleton raises labd.failure.todo(): write `import labd.failure`"
         raise SkeletonError(file, 1, "imports nothing of labd", remedy)
-    contract, private = "its docstring", "begin their names with _"
+    contract, private = "below its first line", "begin their names with _"
     head = _HEAD.format(number=number, name=name, contract=contract, private=private)
     if imported - used - {"annotations"}:
         head += "ruff: noqa: F401 - imports of the reference: drop what you have no use for"

@@ -4,6 +4,7 @@ it is in words, ends with the exit code it promises, in time, and leaves nothing
 Each test works in a copy of the house; the fixture `house` is the witness that nothing is left.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from observed import until
 from student import FULL, LIMIT, SUFFIXES, Copy, Run
 
 FIRST = {
@@ -258,6 +260,20 @@ def test_runs_side_by_side(house: Copy) -> None:
         runs = [house.start("mine", "--plain") for _ in range(3)]
         for said in [run.communicate(timeout=LIMIT) for run in runs]:
             assert f"no C {save}" in said[0] and "cannot go on" not in said[1], said
+
+
+def test_build_waits_for_another(house: Copy) -> None:
+    """While somebody builds a module, nobody else does."""
+    house.skeleton(1, "c").write_text("no C\n")
+    lock = house.root / "build/locks/mine-01"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waits = re.compile(rf"-> FLOCK .*:{os.fstat(held.fileno()).st_ino} ")
+        run = house.start("mine", "--plain")
+        until(lambda: waits.search(Path("/proc/locks").read_text()) is not None)
+    said = run.communicate(timeout=LIMIT)
+    assert run.returncode == 1 and "no C" in said[0], said
 
 
 @pytest.mark.timeout(240)

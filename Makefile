@@ -66,8 +66,8 @@ progress: .venv/run.stamp
 
 ## labs: run every lab that is here
 labs: c .venv/run.stamp
-	@failed=0; for n in $(labs); do $(bin)/daemonlab lab $$n $(ARGS) || failed=1; done; \
-	exit $$failed
+	@course=$$($(bin)/daemonlab labs) || exit; failed=0; \
+	for n in $$course; do $(bin)/daemonlab lab $$n $(ARGS) || failed=1; done; exit $$failed
 
 ## watch: run your lab again at each save
 watch: c .venv/run.stamp

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from daemonlab import subjects
+from daemonlab import course, subjects
 from daemonlab.house import ROOT
 from daemonlab.observe import Process, ProcessGone, alive, children, descendants, snapshot
 from daemonlab.scenarios import WORKERS
@@ -280,6 +280,17 @@ def test_what_was_running_runs_again(language: str, tmp_path: Path) -> None:
     _job(tmp_path, "exit 0").rename(tmp_path / "spool" / "cur" / "job")
     with _labd(language, tmp_path, ""):
         _until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 20)
+
+
+def test_the_laboratory_looks_in_the_foreground() -> None:
+    """The check of a child's descriptors also looks at a daemon whose 0, 1 and 2 are a
+    terminal's."""
+    (check,) = (one for one in course.lab(5).checks if one.id == "child-descriptors")
+    assert "foreground" in check.scenarios
+    for language in LANGUAGES:
+        assert record(5, language, "foreground").output, "its log is its standard error"
+        found = facts(5, language, "foreground")
+        assert found["child_stderr"].value == "/dev/null w", explain(5, language, "foreground")
 
 
 @both

@@ -1,7 +1,7 @@
 /*
  * Lab 1, detach: your own module, yet to be written.
  *
- * The contract of each function is written in c/src/detach.h.
+ * The contract of each function stands above it, as in c/src/detach.h.
  * Write what is marked TODO, then run `make lab-1`: it shows yours beside the
  * reference. Functions of your own are welcome: make them static.
  */

@@ -1,7 +1,7 @@
 /*
  * Lab 2, descriptors: your own module, yet to be written.
  *
- * The contract of each function is written in c/src/descriptors.h.
+ * The contract of each function stands above it, as in c/src/descriptors.h.
  * Write what is marked TODO, then run `make lab-2`: it shows yours beside the
  * reference. Functions of your own are welcome: make them static.
  */

@@ -1,6 +1,6 @@
 # Lab 3, signals: your own module, yet to be written.
 #
-# The contract of each function is its docstring.
+# The contract of each function stands below its first line.
 # Write what is marked TODO, then run `make lab-3`: it shows yours beside the
 # reference. Functions of your own are welcome: begin their names with _.
 # ruff: noqa: F401 - imports of the reference: drop what you have no use for
@@ -42,9 +42,8 @@ def signals_open() -> int:
 
     Ignores SIGTSTP, SIGTTIN and SIGTTOU: a daemon has no terminal that could stop it. Ignores
     SIGPIPE and SIGXFSZ: a peer that hangs up, or a file that has reached its limit, must cost us
-    an EPIPE or EFBIG from write(2), not our life. Blocks
-    SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD and opens one signalfd(2) for the five
-    (non-blocking, close-on-exec).
+    an EPIPE or EFBIG from write(2), not our life. Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and
+    SIGCHLD and opens one signalfd(2) for the five (non-blocking, close-on-exec).
 
     Returns the descriptor, owned by the caller. Raises Failure.
     """

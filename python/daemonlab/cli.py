@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -41,9 +41,10 @@ from daemonlab.explain import relative
 from daemonlab.house import LABS, PORT, ROOT, C
 from daemonlab.judge import Result, run_lab
 from daemonlab.launch import LaunchError
-from daemonlab.loop import MEND, Broken, Regression
+from daemonlab.loop import Broken, Regression
 from daemonlab.mutants import MutantError
 from daemonlab.observe import ProcessGone, snapshot
+from daemonlab.outlet import open_outlet, reader_has_left
 from daemonlab.page import Lines, Page
 from daemonlab.parallel import WorkerLost
 from daemonlab.perform import perform
@@ -78,10 +79,28 @@ class _Usage(click.ClickException):
     exit_code = 2
 
 
-@click.group(context_settings=_SETTINGS)
+def _named(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""
+
+
+class _InWords(click.Group):
+    """What the laboratory could not do is told in a line, not in a traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(context)
+        except (LaunchError, WorkerLost, skeleton.SkeletonError) as error:
+            raise _Failed(str(error)) from error
+        except OSError as error:
+            raise _Failed(refused(f"the laboratory cannot go on{_named(error)}", error)) from error
+
+
+@click.group(cls=_InWords, context_settings=_SETTINGS)
 @click.version_option(package_name="daemonlab")
 def main() -> None:
     """Start daemons, observe them from outside, and judge what the kernel says about them."""
+    open_outlet()
     for number in (signal.SIGTERM, signal.SIGHUP):  # as for Ctrl-C: leave nothing behind
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, leave)
@@ -114,37 +133,18 @@ def _lab(number: int) -> course.Lab:
 
 def _reference() -> tuple[subjects.Subject, ...]:
     try:
-        with _in_words():
-            return subjects.reference()
+        return subjects.reference()
     except subjects.BuildError as error:
         raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
 
 
-def _mine(labs: Sequence[course.Lab]) -> tuple[list[subjects.Subject], list[Broken]]:
-    """The student's subjects, and what kept others from being built."""
-    languages = _policy().to_do
-    with _in_words():
-        return loop.mine(labs, languages)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """What the laboratory could not do is told in a line, not in a traceback."""
-    try:
-        yield
-    except (LaunchError, WorkerLost) as error:
-        raise _Failed(str(error)) from error
-    except OSError as error:
-        raise _Failed(refused(f"the laboratory cannot go on{_named(error)}", error)) from error
-
-
-def _named(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
-
-
-def _judged(lab: course.Lab, those: Sequence[subjects.Subject]) -> list[Result]:
-    with _in_words():
-        return run_lab(lab, those)
+def _mine(
+    labs: Sequence[course.Lab], only: str | None = None
+) -> tuple[list[subjects.Subject], list[Broken]]:
+    """The student's subjects, and what kept others from being built; in one language only, if one
+    is named."""
+    languages = [one for one in _policy().to_do if only in (None, one)]
+    return loop.mine(labs, languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +180,28 @@ class _Screen:
     def broken(self, broken: Sequence[Broken]) -> None:
         """Modules that could not be built."""
         for one in broken:
+            head, *said = one.text.splitlines()
+            self.line(head, style="bold red")
+            for text in said:
+                self.line(text)
             self.line()
-            for text in one.text.splitlines():
-                self.line(printable(text), style="bold red")
+            self.line(one.mend)
+
+    def whole(self, results: Sequence[Result]) -> None:
+        """A line a lab, then the first failure of each subject."""
+        for text in report.overview(results, self.plain):
+            self.line(text)
+        for subject in dict.fromkeys(result.subject.name for result in results):
+            failed = [one for one in results if one.subject.name == subject and not one.passed]
+            for result in failed[:1]:
+                self.failure(result)
+
+    def beside(self, results: Sequence[Result]) -> None:
+        """A line each of what could be built, where something could not: no table pushes that off
+        the screen."""
+        for result in results:
+            self.line(report.in_a_line(result, self.plain))
             self.line()
-            self.line(MEND)
 
 
 _PLAIN = click.option(
@@ -220,14 +237,23 @@ def _look_back(
             continue
         screen.line(f"{title}: now what was green, together with this lab: lab {numbers}")
         try:
-            with _in_words():
-                for back in loop.regressions(this, language, green):
-                    screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
-                    screen.failure(back.result)
-                    yield back
+            for back in loop.regressions(this, language, green):
+                screen.line(f"{'✓' if back.result.passed else '✗'} {back.words}")
+                screen.failure(back.result)
+                yield back
         except subjects.BuildError as error:
             lines = "\n".join(map(printable, str(error).splitlines()))
             raise _Failed(f"your modules do not go together:\n{lines}") from error
+
+
+def _say_next(
+    screen: _Screen, this: course.Lab, results: Sequence[Result], progress: Progress
+) -> None:
+    """What comes after a lab that is green."""
+    done = [one for one in loop.NAMES if progress.entry(this.number, one).green]
+    if said := report.beyond(results, _labs(), screen.terms.to_do, done):
+        screen.line()
+        screen.line(said, style="green")
 
 
 @main.command()
@@ -235,7 +261,13 @@ def _look_back(
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
 @_PLAIN
 @click.option("--alone", is_flag=True, help="Do not run the earlier labs that were green.")
-def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
+@click.option(
+    "--language", type=click.Choice(course.LANGUAGES), help="Only the reference's and yours in it."
+)
+@click.option("--in-watch", is_flag=True, hidden=True, help="It says itself what comes next.")
+def lab(
+    number: int, as_json: bool, plain: bool, alone: bool, language: str | None, in_watch: bool
+) -> None:
     """Run lab NUMBER: the C reference, the Python port and your own module, side by side.
 
     Your module takes part once you have begun with it: open labs/NN-*/ to see what is to be done.
@@ -247,20 +279,30 @@ def lab(number: int, as_json: bool, plain: bool, alone: bool) -> None:
     """
     this = _lab(number)
     screen = _Screen(plain, as_json)
-    mine, broken = _mine([this])
-    results = _judged(this, [*_reference(), *mine])
+    mine, broken = _mine([this], language)
+    reference = [one for one in _reference() if language in (None, one.name)]
+    those = mine if broken and not as_json else [*reference, *mine]
+    results = run_lab(this, those) if those else []
     loop.keep(results)
-    screen.results(results)
-    screen.broken(broken)
+    results, broken = loop.imported(results, broken)
+    if broken:
+        screen.beside([result for result in results if loop.language_of(result)])
+        screen.broken(broken)
+    else:
+        screen.results(results)
     if not mine and not broken:
         screen.line()
-        for text in report.begin(this, screen.terms.to_do):
+        for text in report.begin(this, [language] if language else screen.terms.to_do):
             screen.line(text)
     progress = _noted(this, results, broken)
-    back = [] if alone or not progress else [*_look_back(screen, this, results, progress)]
+    back = []
+    if progress and not alone and not broken:
+        back = [*_look_back(screen, this, results, progress)]
     if as_json:
         click.echo(report.as_json(report.data(results, broken, back)))
     passed = all(result.passed for result in (*results, *(one.result for one in back)))
+    if passed and progress and not broken and not in_watch:
+        _say_next(screen, this, results, progress)
     sys.exit(0 if passed and not broken else 1)
 
 
@@ -274,19 +316,28 @@ def watch(number: int | None, language: str | None, plain: bool) -> None:
     It is lab NUMBER, else that of the file you saved last, else the first that is not green. It
     never goes on to the next lab by itself. Without a terminal to read keys from, end it by Ctrl-C.
     """
-    chosen = watching.Choice(_lab(number) if number is not None else None, language)
+    to_do = _policy().to_do
+    if language and language not in to_do:
+        raise _Usage(f"--language {language}: course.toml has {' and '.join(to_do)} to do")
+    this = _lab(number) if number is not None else None
+    chosen = watching.Choice(this, language, to_do)
     try:
-        with _in_words():
-            code = watching.watch(
-                _console(),
-                course.labs(),
-                chosen,
-                desk.Desk(plain),
-                plain=plain,
-            )
+        code = watching.watch(
+            _console(),
+            _labs(),
+            chosen,
+            desk.Desk(plain),
+            plain=plain,
+        )
     except (WatchError, ProgressError, course.CourseError) as error:
         raise _Failed(str(error)) from error
     sys.exit(code)
+
+
+@main.command("labs", hidden=True)
+def numbers() -> None:
+    """Print the numbers of the labs that belong to this course: for make labs."""
+    click.echo(" ".join(str(lab.number) for lab in _labs()))
 
 
 def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> list[Result]:
@@ -296,7 +347,7 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
     for this in labs:
         stuck = {result.subject.name for result in results if result.hangs}
         if going := [subject for subject in those if subject.name not in stuck]:
-            results += _judged(this, going)
+            results += run_lab(this, going)
     return results
 
 
@@ -306,7 +357,8 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
 def mine(as_json: bool, plain: bool) -> None:
     """Run every lab with all of your modules at once: your own daemon, whole.
 
-    Modules that you have not begun with are the reference's.
+    Modules that you have not begun with are the reference's, and are called so. One line a lab;
+    then the first failure.
     """
     screen = _Screen(plain, as_json)
     labs = _labs()
@@ -315,16 +367,13 @@ def mine(as_json: bool, plain: bool) -> None:
         click.echo("You have not begun with any lab yet: make lab-1 says how.")
         return
     _reference()
-    results = _whole(labs, built)
+    results = _whole(labs, [replace(one, title=loop.WHOLE[one.name]) for one in built])
     loop.keep(results)
-    for this in labs:
-        if of_this := [result for result in results if result.lab is this]:
-            screen.results(of_this)
-            screen.line()
+    screen.whole(results)
     for result in results:
         if result.hangs and result.lab is not labs[-1]:
-            screen.line(f"{result.subject.title} does not start: no later lab was run with it.")
             screen.line()
+            screen.line(f"{result.subject.title} does not start: no later lab was run with it.")
     screen.broken(broken)
     if as_json:
         click.echo(report.as_json(report.data(results, broken)))
@@ -363,10 +412,8 @@ def hint(
     if as_json:
         click.echo(report.as_json(hints.data(shown)))
         return
-    for line in hints.lines(shown, plain):
+    for line in hints.lines(shown, plain, _policy()):
         click.echo(line)
-    if shown.tier and (cost := _policy().hint_cost(shown.tier)):
-        click.echo(f"It takes {cost:g} off your points: course.toml says so.")
 
 
 @main.command()
@@ -402,7 +449,8 @@ def reset(number: int, language: str | None) -> None:
     changed = [one for one in loop.SUFFIXES if loop.changed(this, one)]
     if language is None and len(changed) > 1:
         raise _Usage(
-            "neither of your two files is the skeleton: say --language c, or --language python"
+            "neither of your two files is the skeleton: say which one, by\n"
+            + "\n".join(f"  {loop.reset_command(this, one)}" for one in changed)
         )
     for one in [language] if language else changed or loop.SUFFIXES:
         try:
@@ -437,6 +485,17 @@ _SUBJECT = click.option(
     show_default=True,
     help="Which of the two daemons runs.",
 )
+
+
+@contextmanager
+def _stopped(page: Page, text: str) -> Iterator[None]:
+    """Ctrl-C ends a dialogue: say what that means, in a line of its own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        page.say()
+        page.say(text)
+        sys.exit(128 + signal.SIGINT)
 
 
 def _reference_in(language: str) -> subjects.Subject:
@@ -476,12 +535,12 @@ def predict_command(
         asking = (
             Page(Console(stderr=True, highlight=False, emoji=False), plain) if as_json else page
         )
-        given = predict.ask(asking, Lines(), quiz)
+        with _stopped(asking, f"Stopped: nothing was run. make predict-{number} asks again."):
+            given = predict.ask(asking, Lines(), quiz)
         if not given and not as_json:
             page.say("Nothing was predicted, so nothing was run.")
             return
-    with _in_words():
-        record = predict.observe(quiz, subject)
+    record = predict.observe(quiz, subject)
     grades = predict.grade(quiz, given or {}, record)
     if as_json:
         click.echo(report.as_json(predict.data(quiz, language, grades)))
@@ -514,9 +573,9 @@ def fault_command(
         if given is not None and check is None:
             raise _Usage(f"lab {chosen.lab.number} has no check {given!r}, or more than one")
         reference = _reference_in(language)
-        with _in_words():
-            same = f"--seed {seed} --language {language}"
-            same += "" if number is None else f" --lab {number}"
+        same = f"--seed {seed} --language {language}"
+        same += "" if number is None else f" --lab {number}"
+        with _stopped(page, "Stopped: the daemon has been ended; nothing of it is left."):
             found = _search(page, chosen, reference, same, check)
     except fault.FaultError as error:
         raise _Usage(str(error)) from error
@@ -544,7 +603,7 @@ def _search(
             end = fault.hunt(page, lines, there)
             if end in (fault.End.FOUND, fault.End.GIVEN_UP):
                 fault.print_fault(page, there, reference)
-                fault.look_again(page, lines)
+                fault.look_again(page, lines, there)
         if end is not fault.End.AGAIN:
             page.say()
             page.say("The daemon has been ended; nothing of it is left.")
@@ -606,10 +665,7 @@ def run(environment: str, wait: float, as_json: bool, command: Sequence[str]) ->
         raise _Usage(f"{command[0]}: no such program; name it by its whole path")
     program = os.path.abspath(command[0]) if os.sep in command[0] else command[0]
     line = (program, *command[1:])  # it is started in another directory
-    with _in_words():
-        record = perform(
-            lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait
-        )
+    record = perform(lambda configuration: line, of_any(ENVIRONMENTS[environment]), start_time=wait)
     if as_json:
         click.echo(report.as_json(record))
         return
@@ -641,8 +697,10 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> lis
     try:
         there = {lab.number: lab for lab in course.labs()}
         return [there[number] for number in coursecheck.numbers(value, there)]
-    except (course.CourseError, ValueError) as error:
+    except course.CourseError as error:
         raise _Failed(str(error)) from error
+    except ValueError as error:
+        raise _Usage(str(error)) from error
 
 
 @main.command()
@@ -680,11 +738,14 @@ def check_course(
     """
     found = []
     wanted = [name for name in only or _PROOFS if name not in without]
-    with _in_words():
-        for proof in courseruns.proofs(labs, times, wanted):
-            found.append(proof)
-            for line in [] if as_json else coursecheck.lines(proof, plain):
-                click.echo(line)
+    if not wanted or (wanted == ["load"] and not times):
+        raise _Usage("nothing is left to be proved")
+    for proof in courseruns.proofs(labs, times, wanted):
+        found.append(proof)
+        for line in [] if as_json else coursecheck.lines(proof, plain):
+            click.echo(line)
+        if reader_has_left():
+            sys.exit(1)
     if as_json:
         click.echo(report.as_json(coursecheck.data(found)))
     else:

@@ -35,10 +35,15 @@ class CheckInfo:
     story: str
     """One sentence: the daemon that it happened to, with the report; empty for none."""
     function: str
-    """The public function of the module in which one begins to look."""
+    """The public function of the module in which one begins to look; of two, "one, another"."""
     man: str
     section: str
     """Page and anchor in the book."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """That one, or those."""
+        return tuple(self.function.split(", "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,9 @@ class Lab:
     title: str
     module: str
     checks: tuple[CheckInfo, ...]
+    reached: Mapping[str, str]
+    """The functions in which a start may have come to its end, by how far its log tells that it
+    got: "unopened", "opened", or its last event."""
 
     @property
     def points(self) -> int:
@@ -104,7 +112,10 @@ def _read(folder: Path) -> Lab:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         number = int(folder.name[:2])
         checks = tuple(_check_info(number, check) for check in table["check"])
-        return Lab(number, folder, table["title"], table["module"], checks)
+        reached = {
+            key: text(f"reached.{key}", value) for key, value in table.get("reached", {}).items()
+        }
+        return Lab(number, folder, table["title"], table["module"], checks, reached)
     except KeyError as error:
         raise CourseError(f"{path}: the key {error} is missing") from error
     except (OSError, ValueError) as error:

@@ -70,8 +70,9 @@ def _word_faults(lab: Lab, check: CheckInfo) -> Iterator[str]:
         yield "why is no whole sentence"
     if check.points < 1:
         yield f"it is worth {check.points} points"
-    if not re.search(rf"\b{re.escape(check.function)}\(", _header(lab)):
-        yield f"function: {lab.module} has no public {check.function}"
+    for function in check.functions:
+        if not re.search(rf"\b{re.escape(function)}\(", _header(lab)):
+            yield f"function: {lab.module} has no public {function}"
 
 
 def _header(lab: Lab) -> str:

@@ -22,15 +22,18 @@ class Desk:
 
     plain: bool
 
-    def run(self, lab: Lab) -> Sequence[str]:
-        """As `make lab-N`."""
-        return ("lab", str(lab.number), *(["--plain"] if self.plain else []))
+    def run(self, lab: Lab, language: str | None) -> Sequence[str]:
+        """As `make lab-N`, in one language or in both."""
+        chosen = ["--language", language] if language else []
+        plain = ["--plain"] if self.plain else []
+        return ("lab", str(lab.number), "--in-watch", *chosen, *plain)
 
     def hint(self, console: Console, lab: Lab, language: str) -> None:
         """As `make hint-N`."""
+        terms = policy.load(course.labs())
         with recorded() as progress:
             shown = hints.next_hint(lab, progress, language)
-        for line in hints.lines(shown, self.plain):
+        for line in hints.lines(shown, self.plain, terms):
             console.print(line, markup=False, soft_wrap=True)
 
     def overview(self, console: Console) -> None:

@@ -5,21 +5,32 @@ to do next. What the program itself printed is kept apart. The table and the pla
 report both show these rows.
 """
 
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from daemonlab import compiler
 from daemonlab.checks import show
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
+from daemonlab.logwork import events
+from daemonlab.record import Record
+from daemonlab.stuck import Stuck
 from daemonlab.text import printable
 
+_MOST_PROCESSES = 3
+"""Processes of which is said where they stood."""
+_MUCH = 0.5
+"""Seconds of CPU that no start needs, neither in C nor in Python."""
 MOST_LINES = 12
 """Lines of a program's own output that are shown; the rest is counted, and kept in a file."""
 _MOST_COLUMNS = 400
 """Characters of such a line that are shown."""
 _FLOOD = 100_000
 """Bytes of output from which on it is called a flood."""
+_TOP = ", in <module>"
+"""How the line of a traceback ends that speaks of a module's own level."""
 _NOT_WRITTEN = re.compile(r"TODO: (\w+)\(\) is not written yet")
 _TODO_PYTHON = re.compile(r"labd\.failure\.todo\(\"([\w.]+)\"\)")
 _TODO_C = re.compile(r"^[A-Za-z_][\w *]*?\b(\w+)\(|(/\* TODO: do what the contract)", re.M)
@@ -92,6 +103,27 @@ def unwritten(path: Path) -> list[str]:
     return names
 
 
+def not_imported(result: Result) -> str:
+    """What Python said when it imported the student's file, from its line on; empty if it could."""
+    file, first = _own_file(result), first_failing(result)
+    if file is None or first is None or first is not result.outcomes[0]:
+        return ""
+    lines = printed(result, first).splitlines()
+    frames = [
+        number
+        for number, line in enumerate(lines)
+        if line.startswith("  File ") and f'/{file.name}"' in line and line.endswith(_TOP)
+    ]
+    if not frames or not lines[-1] or lines[-1].startswith(" "):
+        return ""
+    own = [lines[frames[-1]]]
+    for line in lines[frames[-1] + 1 :]:
+        if not line.startswith("    "):
+            break
+        own.append(line)
+    return compiler.errors("\n".join([*own, lines[-1]]))
+
+
 def _unfinished(result: Result, said: str) -> str:
     """That an unfinished lab is meant to fail; empty when nothing in it says TODO."""
     file = _own_file(result)
@@ -117,23 +149,87 @@ def _plain_word(result: Result, outcome: Outcome) -> str:
     if "processes, and was ended" in record.trouble:
         words.append("Look for a fork in a loop, or one whose result 0 goes on as the parent does.")
     if record.starter_seconds is None and not record.trouble and not record.not_executed:
-        words.append(
-            "It hangs: in which call? "
-            f'{chapter("00-working.md#debug")}, "Why does it hang?", says how to find out.'
-        )
-    return "\n".join(words)
+        words += [_standing(one, record) for one in _first_to_blame(record)]
+        debug = chapter("00-working.md#debug")
+        words.append(f'It hangs. {debug}, "Why does it hang?", says how to find out more.')
+    said = printed(result, outcome)
+    told = _NOT_WRITTEN.search(said) or _blamed(result, said)
+    if outcome is result.outcomes[0] and not told:
+        words.append(_reached(result, outcome)[0])
+    return "\n".join(filter(None, words))
+
+
+def _first_to_blame(record: Record) -> list[Stuck]:
+    """Where its processes stood, those that ran first: the others may only wait for them."""
+    ordered = sorted(record.stuck, key=lambda one: (not one.runs, one.pid))
+    return ordered[:_MOST_PROCESSES]
+
+
+def _standing(one: Stuck, record: Record) -> str:
+    """Where a process stood before it was killed, in a sentence."""
+    who = f"{'The starter' if one.pid == record.starter else 'Process'} {one.pid}"
+    cpu = f"had used {one.seconds:.1f} s of CPU"
+    if one.runs:
+        loop = ": an endless loop" if one.seconds > _MUCH else ""
+        return f"{who} was running, and {cpu}{loop}."
+    if one.state == "T":
+        return f"{who} was stopped by a signal, and {cpu}."
+    asleep = f" in {one.place}" if one.place else ""
+    return printable(f"{who} slept{asleep}, and {cpu}.")
+
+
+def _reached(result: Result, outcome: Outcome) -> tuple[str, str]:
+    """How far a start got that left no daemon, as its log tells, and the functions in which it may
+    have ended; empty where that is not known."""
+    record = result.records[outcome.scenario]
+    if record.settings is None or "log" not in record.settings or _own_file(result) is None:
+        return "", ""
+    names = [str(event["event"]) for event in events(record.log) if "event" in event]
+    last = names[-1] if names else "unopened" if record.log_mode is None else "opened"
+    functions = result.lab.reached.get(last, "")
+    told = {"unopened": "Its log was not opened yet", "opened": "Its log was opened, and is empty"}
+    ended = told.get(last, f'The last line of its log is "{printable(last)}"')
+    where = f": look at {functions.replace(', ', ' or ')}" if functions else ""
+    return f"{ended}{where}.", functions
+
+
+def _blamed(result: Result, said: str) -> str:
+    """The public function of the student's in whose lines Python says that it failed; empty where
+    it does not say so. A daemon of Python tells file and line in its message."""
+    file = _own_file(result)
+    if file is None or file.suffix != ".py":
+        return ""
+    lines = re.findall(rf'/{re.escape(file.name)}"?, line (\d+)', said)
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    for node in tree.body if lines else ():
+        inside = node.lineno <= int(lines[-1]) <= (node.end_lineno or 0)
+        if isinstance(node, ast.FunctionDef) and inside and not node.name.startswith("_"):
+            return node.name
+    return ""
 
 
 def _next_step(result: Result, outcome: Outcome, said: str) -> str:
     check, file = outcome.check, _own_file(result)
     named = _NOT_WRITTEN.search(said)
-    function = named[1] if named and file else check.function
+    function = named[1] if named and file else _blamed(result, said)
+    if not function and outcome is result.outcomes[0]:
+        function = _reached(result, outcome)[1]
+    function = function or check.function
     lines = [f"{relative(file)}, {function}"] if file else [function]
     lines += [relative(other) for other in result.subject.files if other != file and not file]
     lines += [chapter(check.section), check.man]
     if file:
         lines.append(f"make hint-{result.lab.number} for a hint")
     return "\n".join(lines)
+
+
+def warned(result: Result) -> str:
+    """What the compiler warned of that is news; empty for nothing."""
+    file = _own_file(result)
+    return compiler.warnings(result.subject.warnings, bool(file and unwritten(file)))
 
 
 def everything(part: str) -> bool:

@@ -674,13 +674,14 @@ def zombies(record: Record, work: Work) -> Fact:
 @_of_work
 def left_by_jobs(record: Record, work: Work) -> Fact:
     """How many processes its jobs had left when they were over."""
-    return Fact(len(work.left), _list(work.left))
+    named = ", ".join(f"PID {seen.process.pid} ({seen.comm})" for seen in work.left)
+    return Fact(len(work.left), named or "none")
 
 
 @_fact
 def left(record: Record) -> Fact:
     """How many processes of it were alive when all was done."""
-    numbers = ", ".join(str(process.pid) for process in record.left)
+    numbers = ", ".join(f"PID {process.pid}" for process in record.left)
     return Fact(len(record.left), numbers or "none")
 
 

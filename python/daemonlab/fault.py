@@ -4,7 +4,6 @@ The bug is a mutant's. It is built where no name betrays it, and launched in the
 its check in which the kernel shows it: what nobody can see by looking is not given.
 """
 
-import fcntl
 import hashlib
 import os
 import random
@@ -19,7 +18,7 @@ from daemonlab.checks import CHECKS, Verdict
 from daemonlab.course import CheckInfo, Lab
 from daemonlab.explain import relative
 from daemonlab.facts import Facts, facts_of
-from daemonlab.house import BUILD, CHAPTERS, MUTANTS
+from daemonlab.house import CHAPTERS, MUTANTS
 from daemonlab.launch import Launch
 from daemonlab.mutants import Mutant, make, mutants
 from daemonlab.observe import Snapshot, alive
@@ -28,7 +27,7 @@ from daemonlab.perform import performing
 from daemonlab.record import Record
 from daemonlab.scenarios import LABS as SCENARIOS
 from daemonlab.scenarios import Scenario
-from daemonlab.subjects import Subject
+from daemonlab.subjects import Subject, alone
 from daemonlab.text import printable
 
 _STATUS = "grep {line} /proc/{{pid}}/status"
@@ -100,9 +99,7 @@ class Fault:
     def build(self) -> Subject:
         """Build it where neither its name nor its file is seen. Raises what make() raises."""
         secret = hashlib.sha256(self.mutant.name.encode()).hexdigest()[:12]
-        (BUILD / "fault").mkdir(parents=True, exist_ok=True)
-        with open(BUILD / "fault" / "lock", "w") as lock:  # somebody may search beside us
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone("fault"):  # somebody may search beside us
             return make(self.mutant, self.language, f"fault/{secret}")
 
 
@@ -257,7 +254,7 @@ def hunt(page: Page, lines: Lines, there: Planted) -> End:
         watched = _watch(there, stack)
         while True:
             try:
-                typed = lines.ask(page, watched)
+                typed = lines.ask(page, watched, f"PID {there.daemon.process.pid}")
             except Ended:
                 watched = -1
                 _print_ended(page, there)
@@ -338,8 +335,8 @@ def print_fault(page: Page, there: Planted, reference: Subject) -> None:
         page.rows([("fails too", ", ".join(titles[name] for name in mutant.also))], 2)
 
 
-def look_again(page: Page, lines: Lines) -> None:
+def look_again(page: Page, lines: Lines, there: Planted) -> None:
     """Let one look at it with what one knows by now."""
     page.say()
     page.say("It still runs: look at it again, if you like. Enter ends it.")
-    lines.ask(page)
+    lines.ask(page, about=f"PID {there.daemon.process.pid}")

@@ -10,7 +10,9 @@ from daemonlab import course
 from daemonlab.course import TIERS, CheckInfo, Lab
 from daemonlab.explain import chapter, relative
 from daemonlab.loop import NAMES, SUFFIXES, begun
+from daemonlab.policy import Policy
 from daemonlab.progress import NOT_BUILT, Progress
+from daemonlab.text import printable
 
 
 class HintError(Exception):
@@ -72,7 +74,8 @@ def _nothing_failed(lab: Lab, progress: Progress, language: str) -> str:
     if not entry.failing:
         return f"Nothing failed in your last run of {where}."
     if entry.failing not in {check.id for check in lab.checks}:
-        return f'Lab {number} has no check "{entry.failing}" any more: make lab-{number}.'
+        name = printable(entry.failing)
+        return f'Lab {number} has no check "{name}" any more: make lab-{number}.'
     return ""
 
 
@@ -111,12 +114,15 @@ def next_hint(
     return Shown(lab, language, info, seen + 1, texts, f"Hint {seen + 1} of {len(TIERS)}. {more}")
 
 
-def lines(shown: Shown, plain: bool) -> list[str]:
-    """What is printed. Plain: without empty lines, and what is said about it in one."""
-    told = _lines(shown)
+def lines(shown: Shown, plain: bool, terms: Policy) -> list[str]:
+    """What is printed, also what it costs. Plain: without empty lines, and what is said about it in
+    one."""
+    told, words = _lines(shown), [shown.words]
+    if shown.tier and (cost := terms.hint_cost(shown.tier)):
+        words.append(f"It takes {cost:g} off your points: course.toml says so.")
     if plain:
-        return [*filter(None, told), shown.words]
-    return [*told, *textwrap.wrap(shown.words, 78)]
+        return [*filter(None, told), *words]
+    return [*told, *(line for text in words for line in textwrap.wrap(text, 78))]
 
 
 def _lines(shown: Shown) -> list[str]:

@@ -11,7 +11,7 @@ from daemonlab import native
 from daemonlab.checks import CHECKS, Verdict
 from daemonlab.course import CheckInfo, Lab
 from daemonlab.facts import Facts, facts_of
-from daemonlab.launch import end_orphans
+from daemonlab.launch import end_orphans, remove_stale
 from daemonlab.parallel import WorkerLost, run_all
 from daemonlab.perform import perform
 from daemonlab.record import Record
@@ -130,13 +130,16 @@ def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, R
 
 def _all(runs: Sequence[Callable[[], Record | None]]) -> list[Record | None]:
     """Make all launches. A subject may kill even the worker that watches it: then what it has
-    started comes to us, and is ended."""
+    started comes to us, and is ended, and its folder removed; were we killed, too, the next run
+    does that."""
     since = int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
     native.become_subreaper()
+    remove_stale()
     try:
         return run_all(runs, _AT_ONCE)
     except WorkerLost:
         end_orphans(since)
+        remove_stale()
         raise
 
 

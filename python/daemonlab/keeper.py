@@ -30,7 +30,7 @@ from daemonlab.native import become_subreaper, close_all_but
 from daemonlab.refusal import refused
 from daemonlab.shell import Stage, default_signals, run_shell, start_of
 
-SCRATCH = "daemonlab-"
+SCRATCH = "daemonlab-launch-"
 """How the names of the folders begin that the laboratory makes for a launch."""
 MOST_PROCESSES = 256
 """A subject with more descendants than this is taken for a fork bomb and ended."""

@@ -26,11 +26,12 @@ class Keyboard:
 
     def take(self) -> None:
         """Get each key as it is typed. In the background this stops us (SIGTTOU), as it should."""
-        mode = termios.tcgetattr(self.fd)
-        mode[3] = self._before[3] & ~(termios.ICANON | termios.ECHO)
-        mode[6] = [*self._before[6]]
-        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(self.fd, termios.TCSADRAIN, mode)
+        with suppress(termios.error):  # EIO: it was closed while we were stopped; read() tells that
+            mode = termios.tcgetattr(self.fd)
+            mode[3] = self._before[3] & ~(termios.ICANON | termios.ECHO)
+            mode[6] = [*self._before[6]]
+            mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+            termios.tcsetattr(self.fd, termios.TCSADRAIN, mode)
 
     def give_back(self) -> None:
         """Let the terminal be as it was; but not while somebody else is in its foreground."""

@@ -9,6 +9,7 @@
 Nothing here sleeps and then looks: each wait ends on an event or at its deadline.
 """
 
+import fcntl
 import json
 import os
 import select
@@ -65,14 +66,45 @@ class Ended:
         return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
 
 
+def _claimed(path: Path) -> int:
+    """A descriptor that holds the folder: the kernel lets go of it when we end, however we do."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _make_folder(stack: ExitStack) -> Path:
+    hidden = Path(tempfile.mkdtemp(prefix=f".{SCRATCH}")).resolve()  # as the kernel shows it
+    made = hidden.with_name(hidden.name[1:])
+    for path in (hidden, made):
+        stack.callback(undisturbed, partial(shutil.rmtree, path, ignore_errors=True))
+    stack.callback(os.close, _claimed(hidden))
+    return hidden.rename(made)  # claimed before it has the name by which remove_stale() looks
+
+
+def remove_stale() -> None:
+    """Remove the folders of launches that nobody holds any more: who would have done it was killed,
+    and so was the keeper."""
+    with suppress(OSError):
+        for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+            with suppress(OSError):  # another's, or held
+                if path.lstat().st_uid == os.geteuid():
+                    fd = _claimed(path)
+                    shutil.rmtree(path, ignore_errors=True)
+                    os.close(fd)
+
+
 @contextmanager
 def folder() -> Iterator[Path]:
     """A temporary folder for a launch, gone afterwards. Raises LaunchError."""
     with ExitStack() as stack:
         try:
             with not_now():
-                made = Path(tempfile.mkdtemp(prefix=SCRATCH)).resolve()  # as the kernel shows it
-                stack.callback(undisturbed, partial(shutil.rmtree, made, ignore_errors=True))
+                made = _make_folder(stack)
             made.chmod(0o755)  # the subject may become another user
         except OSError as error:
             raise LaunchError(refused("no temporary folder can be made", error)) from error

@@ -8,9 +8,9 @@ each module stands in a reference that is whole.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from daemonlab import last, subjects
+from daemonlab import compiler, last, subjects
 from daemonlab.course import LANGUAGES, Lab, labs
-from daemonlab.explain import first_failing, relative
+from daemonlab.explain import first_failing, not_imported, relative
 from daemonlab.judge import Result, run_lab
 from daemonlab.progress import NOT_BUILT, Progress, now, recorded
 
@@ -18,20 +18,28 @@ SUFFIXES = {"c": "c", "python": "py"}
 """By language."""
 NAMES = {"c": "C", "python": "Python"}
 _MINE = "mine-"
-MEND = (
-    "The laboratory is in order: this file is not. Mend the first line that the compiler names; "
-    "`make reset-N` brings the skeleton back and keeps your file aside."
-)
-"""What is said after the words of a compiler, which many take for a broken tool."""
+WHOLE = {"mine-c": "your daemon (C)", "mine-python": "your daemon (Python)"}
+"""What a student's subject is called where the module that a lab looks at may be ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A module that could not be built."""
+    """A module that could not be built, or not be imported."""
 
     language: str
     text: str
     """Which files, and what the compiler said."""
+    lab: Lab
+    """Whose module it is, as far as the compiler says; else the first of those it was given."""
+
+    @property
+    def mend(self) -> str:
+        """What is said after the words of a compiler, which many take for a broken tool."""
+        return (
+            "The laboratory is in order, this file is not: mend the line that is named first. "
+            f"{reset_command(self.lab, self.language)} brings the skeleton back and keeps your "
+            "file aside."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,12 @@ def changed(lab: Lab, language: str) -> bool:
     return begun(lab, language) or not lab.skeleton(SUFFIXES[language]).exists()
 
 
+def reset_command(lab: Lab, language: str) -> str:
+    """What one types to get a skeleton back; the language only where it must be said."""
+    both = all(changed(lab, one) for one in SUFFIXES)
+    return f"make reset-{lab.number}" + (f' ARGS="--language {language}"' if both else "")
+
+
 def mine(
     those: Sequence[Lab], languages: Sequence[str] = LANGUAGES
 ) -> tuple[list[subjects.Subject], list[Broken]]:
@@ -87,9 +101,30 @@ def mine(
             try:
                 built.append(subjects.mine(mine_of, suffix))
             except subjects.BuildError as error:
-                files = ", ".join(relative(lab.skeleton(suffix)) for lab in mine_of)
-                broken.append(Broken(language, f"{files} does not compile:\n\n{error}"))
+                said = compiler.errors(str(error))
+                files = {relative(lab.skeleton(suffix)): lab for lab in mine_of}
+                named = [file for file in files if file in said] or [*files]
+                text = f"{', '.join(named)} does not compile:\n\n{said}"
+                broken.append(Broken(language, text, files[named[0]]))
     return built, broken
+
+
+def imported(
+    results: Sequence[Result], broken: Sequence[Broken]
+) -> tuple[list[Result], list[Broken]]:
+    """Those results whose module could be imported, and what is broken, with the others in it:
+    Python finds only when a module is imported what a compiler finds before it."""
+    whole, wrong = [], [*broken]
+    for result in results:
+        language = language_of(result)
+        said = not_imported(result) if language else ""
+        if language and said:
+            file = relative(result.lab.skeleton(SUFFIXES[language]))
+            text = f"{file} cannot be imported:\n\n{said}"
+            wrong.append(Broken(language, text, result.lab))
+        else:
+            whole.append(result)
+    return whole, wrong
 
 
 def keep(results: Sequence[Result]) -> None:

@@ -7,6 +7,7 @@ import os
 import select
 import textwrap
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -76,9 +77,10 @@ class Page:
         """Where a printer begins a new page. Rich would drop the character."""
         self.console.file.write("\f")
 
-    def prompt(self) -> None:
-        """Ask for a line."""
-        self.console.print("Answer: " if self.plain else "> ", end="", markup=False)
+    def prompt(self, about: str = "") -> None:
+        """Ask for a line; about is what one would else have to scroll back for."""
+        asks = f"{about}, answer: " if about else "Answer: "
+        self.console.print(asks if self.plain else f"{about}> ", end="", markup=False)
         self.console.file.flush()
 
 
@@ -96,12 +98,12 @@ class Lines:
         self._inbox = b""
         self._over = False
 
-    def ask(self, page: Page, watched: int = -1) -> str | None:
+    def ask(self, page: Page, watched: int = -1, about: str = "") -> str | None:
         """Ask for a line; returns it without blanks around it. None: there is no more.
 
         Raises Ended when the process of the pidfd `watched` ends before there is one.
         """
-        page.prompt()
+        page.prompt(about)
         line = self._line(watched)
         if line is None:
             page.say("")
@@ -118,10 +120,18 @@ class Lines:
             if watched in (found := [fd for fd, _ in poll.poll()]):
                 raise Ended
             if found:
-                piece = os.read(self._descriptor, _MOST_TYPED)
-                self._over = not piece
-                self._inbox += piece
+                self._take()
         if not self._inbox:
             return None
         line, _, self._inbox = self._inbox.partition(b"\n")
         return line[:_MOST_TYPED].decode(errors="replace").strip()
+
+    def _take(self) -> None:
+        """Take what has come; of a line that does not end, no more than is heeded."""
+        piece = b""
+        with suppress(OSError):  # closed when we were started, or a terminal that is gone
+            piece = os.read(self._descriptor, _MOST_TYPED)
+        self._over = not piece
+        self._inbox += piece
+        if b"\n" not in self._inbox:
+            self._inbox = self._inbox[:_MOST_TYPED]

@@ -23,6 +23,8 @@ from daemonlab.text import printable
 LEAVE = "q"
 """What one types to answer no more questions."""
 _BOX = "[ ]"
+_MOST_SHOWN = 40
+"""Characters of what was typed that are shown."""
 
 
 class AnswersError(Exception):
@@ -164,7 +166,9 @@ def _answer(page: Page, lines: Lines, question: Question) -> str | None:
             return None
         if not typed or (understood := question.understand(typed)) is not None:
             return understood if typed else ""
-        page.say(f"That is not {question.wanted}. Once more, or {LEAVE} to leave.")
+        wrong = printable(question.wrong(typed)[:_MOST_SHOWN])
+        wanted = f"{question.wanted}. Once more, or {LEAVE} to leave."
+        page.say(f'"{wrong}" is no answer here. Asked for: {wanted}')
 
 
 # --- telling ---

@@ -79,6 +79,12 @@ class Question:
         found = exact or begun
         return found[0] if len(found) == 1 else None
 
+    def wrong(self, text: str) -> str:
+        """The part of an answer that means none which is to blame: of several words the first."""
+        words = re.split(r"[\s,]+", text.strip())
+        blamed = [word for word in words if self.form == "signals" and _signal(word) is None]
+        return next(iter(blamed), text)
+
     @property
     def wanted(self) -> str:
         """What an answer may look like."""

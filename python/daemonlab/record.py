@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from daemonlab.environment import Environment
 from daemonlab.observe import Process, Snapshot
+from daemonlab.stuck import Stuck
 
 LOSS = "loss of the starter"
 """The action of killing the starter while the daemon is starting."""
@@ -111,6 +112,8 @@ class Record:
     """The daemon, once settled; the starter itself if that stayed; None: nothing was left."""
     processes: tuple[Snapshot, ...]
     """Every process of the subject at that time, the daemon among them."""
+    stuck: tuple[Stuck, ...]
+    """Where they stood when the time was over; empty where the starter had come to its end."""
     reactions: tuple[Reaction, ...]
     output: bytes
     """What came over the terminal, or over descriptors 1 and 2."""

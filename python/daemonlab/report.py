@@ -23,10 +23,10 @@ from daemonlab.explain import (
     first_failing,
     relative,
     rows,
-    shown_output,
+    warned,
 )
 from daemonlab.judge import Outcome, Result
-from daemonlab.loop import SUFFIXES, Broken, Regression
+from daemonlab.loop import NAMES, SUFFIXES, Broken, Regression, language_of
 from daemonlab.text import printable
 
 _SIGNS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "dim")}
@@ -39,32 +39,41 @@ def _seen(outcome: Outcome, shows: Shows) -> str:
 
 
 def _cell(outcome: Outcome, shows: Shows) -> Text:
+    """One line: what is cut off stands in the failure below, or in the data."""
     sign, style = _SIGNS[outcome.passed]
     observed = "not reached" if outcome.passed is None else _seen(outcome, shows)
-    return Text.assemble((f"{sign} ", style), observed, no_wrap=False, overflow="fold")
+    return Text.assemble((f"{sign} ", style), observed, no_wrap=True, overflow="ellipsis")
 
 
 def _title(result: Result) -> str:
     return result.subject.title
 
 
-def table(results: Sequence[Result], shows: Shows = everything) -> Table:
-    """One row a check, one column a subject."""
-    lab = results[0].lab
-    grid = Table(
-        title=f"Lab {lab.number} · {lab.module}: {lab.title}",
-        title_justify="left",
-        title_style="bold",
-        show_edge=False,
-        pad_edge=False,
-    )
-    grid.add_column("observed from outside", ratio=5)
+def _headline(lab: Lab) -> str:
+    return f"Lab {lab.number} · {lab.module}: {lab.title}"
+
+
+_OWN = 22
+"""Columns that a student's only subject is given, at the cost of the reference's."""
+_LEAST = 10
+"""Those that are left to each of these."""
+
+
+def table(results: Sequence[Result], shows: Shows = everything, columns: int = 80) -> Table:
+    """One line a check, one column a subject, in so many columns of the screen."""
+    grid = Table(show_edge=False, pad_edge=False)
+    grid.add_column("observed from outside", no_wrap=True)
+    own = [result for result in results if language_of(result)]
+    room = columns - max(len(one.check.title) for one in results[0].outcomes) - 3 * len(results)
+    alone = len(own) == 1 and room - _OWN >= _LEAST * (len(results) - 1)
     for result in results:
-        grid.add_column(_title(result), ratio=4, overflow="fold")
+        cells = [len(_cell(outcome, shows)) for outcome in result.outcomes]
+        wide = max(len(_title(result)), min(_OWN, max(cells)))
+        grid.add_column(_title(result), width=wide if alone and result in own else None)
     for row in zip(*(result.outcomes for result in results), strict=True):
         grid.add_row(row[0].check.title, *(_cell(outcome, shows) for outcome in row))
     grid.add_section()
-    grid.add_row("points", *(f"{result.points} of {lab.points}" for result in results))
+    grid.add_row("points", *(f"{result.points} of {result.lab.points}" for result in results))
     return grid
 
 
@@ -105,12 +114,14 @@ def print_failure(console: Console, result: Result, shows: Shows = everything) -
 def print_results(console: Console, results: Sequence[Result], shows: Shows = everything) -> None:
     """The table, then the first failing check of each subject; nothing of no results."""
     if results:
-        console.print(table(results, shows))
+        console.print(_headline(results[0].lab), style="bold", markup=False)
+        console.print(table(results, shows, console.width))
     for result in results:
-        print_failure(console, result, shows)
-        if result.subject.warnings:
+        if warnings := warned(result):
             console.print(f"\n[bold]{_title(result)}: the compiler warns[/]")
-            console.print(Padding(Text(shown_output(result.subject.warnings)), (0, 0, 0, 2)))
+            for line in warnings.splitlines():
+                console.print(Text(line))
+        print_failure(console, result, shows)
 
 
 # --- plain: one line a row, no boxes, words for signs ---
@@ -153,10 +164,45 @@ def plain_results(results: Sequence[Result], shows: Shows = everything) -> Itera
         )
         yield f"points | {' | '.join(reached)}"
     for result in results:
+        yield from _in_lines([(f"{_title(result)}: the compiler warns", warned(result))])
         yield from plain_failure(result, shows)
-        if result.subject.warnings:
-            warnings = shown_output(result.subject.warnings)
-            yield from _in_lines([(f"{_title(result)}: the compiler warns", warnings)])
+
+
+def _passed(result: Result, plain: bool) -> str:
+    return (_WORDS if plain else {True: "✓", False: "✗"})[result.passed]
+
+
+def in_a_line(result: Result, plain: bool = False) -> str:
+    """A lab as one subject did it: points, and the first check that failed."""
+    first, lab = first_failing(result), result.lab
+    fails = f"; fails: {first.check.title}" if first else ""
+    points = f"{result.points} of {lab.points}"
+    return f"{_passed(result, plain)} lab {lab.number}, {_title(result)}: {points}{fails}"
+
+
+def _whose(result: Result) -> str:
+    """Whose module of the lab is in a subject of the student's."""
+    language = language_of(result) or ""
+    own = result.lab.skeleton(SUFFIXES.get(language, "")) in result.subject.files
+    return f"{'yours' if own else 'the reference'} ({NAMES.get(language, language)})"
+
+
+def overview(results: Sequence[Result], plain: bool = False) -> Iterator[str]:
+    """Of the student's whole daemon: a line a lab, and whose module it looks at."""
+    for result in results:
+        lab, first = result.lab, first_failing(result)
+        cells = [
+            f"lab {lab.number}",
+            lab.module,
+            _whose(result),
+            f"{result.points} of {lab.points}",
+        ]
+        fails = f"fails: {first.check.title}" if first else ""
+        if plain:
+            yield ", ".join(filter(None, [_passed(result, True), *cells, fails]))
+        else:
+            shown = f"{cells[0]:<6}  {cells[1]:<11}  {cells[2]:<22}  {cells[3]:>8}  {fails}"
+            yield f"{_passed(result, False)} {shown}".rstrip()
 
 
 def begin(lab: Lab, languages: Sequence[str] = LANGUAGES) -> list[str]:
@@ -168,6 +214,28 @@ def begin(lab: Lab, languages: Sequence[str] = LANGUAGES) -> list[str]:
         f"write the functions marked TODO, and run make lab-{lab.number} again: a third column",
         f"will be yours. The chapter is {chapter(f'{lab.folder.name}.md#your-turn')}.",
     ]
+
+
+def beyond(
+    results: Sequence[Result], there: Sequence[Lab], languages: Sequence[str], done: Sequence[str]
+) -> str:
+    """After a lab that is green: what comes next, among the labs that are there and the languages
+    that are to be done; done are those in which this lab is green. Empty where it is not green."""
+    own = [result for result in results if language_of(result)]
+    if not own or not all(result.passed for result in own):
+        return ""
+    lab = own[0].lab
+    where = " and ".join(NAMES[one] for one in LANGUAGES if one in map(language_of, own))
+    later = [one for one in there if one.number > lab.number]
+    ways = [f"make start-{later[0].number}"] if later else []
+    ways += [
+        f"the same in {NAMES[one]}, {relative(lab.skeleton(SUFFIXES[one]))}"
+        for one in languages
+        if one not in done
+    ]
+    if not ways:
+        ways = ["make mine, your whole daemon; this is the last lab that is here"]
+    return f"Lab {lab.number} is green in {where}. Next: {'; or '.join(ways)}."
 
 
 def _plain(value: object) -> object:

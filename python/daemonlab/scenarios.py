@@ -257,6 +257,15 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             ends=("polite TERM",),
             ends_at_stop=("deaf KILL",),
         ),
+        # Its 0, 1 and 2 are those of whoever started it, its log among them: not for its jobs.
+        Scenario(
+            "foreground",
+            FRIENDLY,
+            {key: value for key, value in _SPOOL.items() if key != "log"},
+            ("look",),
+            jobs={"look": SLEEP},
+            foreground=True,
+        ),
     ),
     6: (
         Scenario("friendly", FRIENDLY, _LOG, ("TERM",), prepare=_torn),

@@ -1,7 +1,6 @@
 """What `daemonlab watch` shows: cleared for each run where there is a terminal, else one line after
 the other. Made to be read at 80 columns; colour only adds."""
 
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from daemonlab.course import Lab
+from daemonlab.facts import signal_names
 
 _KEYS = "Enter run again · h hint · l list · n next lab · r reset · q quit"
 _PLAIN_KEYS = "Keys: Enter run again, h hint, l list, n next lab, r reset, q quit."
@@ -66,10 +66,8 @@ class Screen:
         elif green:
             self._sign("✓", "green", f"Lab {lab.number} is green: it is the last one here.")
         elif code < 0 or code > _SIGNALLED:
-            number = -code if code < 0 else code - _SIGNALLED
-            self.refused(
-                f"Somebody ended the run by {signal.Signals(number).name}: Enter runs it again."
-            )
+            (name,) = signal_names([-code if code < 0 else code - _SIGNALLED])
+            self.refused(f"Somebody ended the run by SIG{name}: Enter runs it again.")
         else:
             self.say(f"Save {' or '.join(files)} and it runs again.")
 

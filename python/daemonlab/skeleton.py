@@ -21,6 +21,8 @@ import tree_sitter
 import tree_sitter_c
 
 HASHES = "skeletons.sha256"
+MOST = 1 << 20
+"""Bytes of a module: none is larger, and more of a file is not read."""
 
 _C = tree_sitter.Language(tree_sitter_c.language())
 _VANISHES = re.compile(  # expression_statement: at the top level only _Static_assert is one
@@ -34,7 +36,7 @@ _PRIVATE = re.compile("_(?!_.*__$)")
 _HEAD = """\
 Lab {number}, {name}: your own module, yet to be written.
 
-The contract of each function is {contract}.
+The contract of each function stands {contract}.
 Write what is marked TODO, then run `make lab-{number}`: it shows yours beside the
 reference. Functions of your own are welcome: {private}.
 """
@@ -169,7 +171,7 @@ def skeleton_c(source: str, header: str, path_shown: str) -> str:
             parts.append(_public_c(node, contracts, name))
     if f'#include "{name}.h"' not in includes:
         includes[:0] = [f'#include "{name}.h"', *([""] if includes else [])]
-    contract, private = f"written in c/src/{name}.h", "make them static"
+    contract, private = f"above it, as in c/src/{name}.h", "make them static"
     head = _HEAD.format(number=number, name=name, contract=contract, private=private)
     comment = "/*\n" + "".join(f" * {line}\n" for line in head.splitlines()) + " */"
     text = "\n\n".join([comment, "\n".join(includes), *filter(None, parts)])
@@ -268,7 +270,7 @@ def skeleton_python(source: str, path_shown: str) -> str:
     if "labd" in used - bound:
         remedy = "its skeleton raises labd.failure.todo(): write `import labd.failure`"
         raise SkeletonError(file, 1, "imports nothing of labd", remedy)
-    contract, private = "its docstring", "begin their names with _"
+    contract, private = "below its first line", "begin their names with _"
     head = _HEAD.format(number=number, name=name, contract=contract, private=private)
     if imported - used - {"annotations"}:
         head += "ruff: noqa: F401 - imports of the reference: drop what you have no use for"
@@ -311,20 +313,33 @@ def _recorded(labs: Path) -> dict[str, str]:
     return {path: digest for digest, path in re.findall(r"(?m)^([0-9a-f]{64})  (.+)$", text)}
 
 
+def _content(path: Path) -> bytes | None:
+    """What is looked at of a student's file. None: it is not there, or just now not: an editor may
+    be putting another one in its place."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(MOST + 1)
+    except FileNotFoundError:
+        return None
+
+
 def started(path: Path, pristine: str) -> bool:
     """Whether the file is there and differs from the text of the pristine skeleton.
 
     Line ends, blanks at the end of lines and newlines at the end of the file do not count.
     """
-    return path.exists() and _normal(path.read_bytes()) != _normal(pristine.encode())
+    content = _content(path)
+    return content is not None and _normal(content) != _normal(pristine.encode())
 
 
 def pristine(labs: Path, path: Path) -> bool:
-    """Whether the skeleton at path is untouched (or missing), by the recorded hashes alone."""
-    relative = path.resolve().relative_to(labs.resolve()).as_posix()
+    """Whether the skeleton at path is untouched (or missing), by the recorded hashes alone. It is
+    known by its name: it may be a link to where the student keeps it."""
+    relative = f"{path.parent.name}/{path.name}"
     if (recorded := _recorded(labs).get(relative)) is None:
         raise SkeletonError(labs / HASHES, 1, f"no hash of {relative}", "derive the skeletons")
-    return not path.exists() or _hash(path.read_bytes()) == recorded
+    content = _content(path)
+    return content is None or _hash(content) == recorded
 
 
 def write(labs: Path, c_src: Path, python_src: Path, *, force: bool = False) -> list[Path]:

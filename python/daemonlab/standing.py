@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,8 +13,9 @@ from daemonlab.course import LAST_LAB, Lab
 from daemonlab.loop import NAMES, SUFFIXES, begun
 from daemonlab.policy import Policy
 from daemonlab.progress import NOT_BUILT, Entry, Progress
+from daemonlab.text import printable
 
-COLUMNS = ("lab", "", "language", "points", "runs", "hints", "where it stands")
+COLUMNS = ("lab", "", "in", "points", "runs", "hints", " where it stands")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Row:
             return "begun, not run yet" if self.begun else "not begun"
         green = _when(entry.first_green)
         if entry.green:
-            return f"green since {green}{_took(entry)}"
+            return f"green on {green}{_took(entry)}"
         fails = self._fails()
         return f"{fails}; was green on {green}" if green else fails
 
@@ -52,11 +54,13 @@ class Row:
         titles = {check.id: check.title for check in self.lab.checks} if self.lab else {}
         if not self.entry.failing:
             return "something was not reached"
-        return f"fails: {titles.get(self.entry.failing, self.entry.failing)}"
+        # The file may come from elsewhere: what is no check of ours may be anything.
+        return f"fails: {titles.get(self.entry.failing) or printable(self.entry.failing)}"
 
 
 def _when(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+    """A day; the whole time stands in the file."""
+    return f"{moment.day} {moment:%b}" if moment else ""
 
 
 def _took(entry: Entry) -> str:
@@ -123,20 +127,42 @@ def total(labs: Sequence[Lab], progress: Progress, terms: Policy) -> list[str]:
     return told or ["Nothing was run yet: make lab-1 says how to begin."]
 
 
+def _to_come(those: Sequence[Row]) -> str:
+    """The labs that are not there yet, in a line; empty for none."""
+    numbers = [row.number for row in those if row.lab is None]
+    if not numbers:
+        return ""
+    return (
+        f"labs {numbers[0]} to {numbers[-1]}: to come"
+        if len(numbers) > 1
+        else f"lab {numbers[0]}: to come"
+    )
+
+
 def show(console: Console, labs: Sequence[Lab], progress: Progress, terms: Policy) -> None:
-    """The table, and the sums."""
-    grid = Table(show_edge=False, pad_edge=False)
+    """The table, a line a row, and the sums."""
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for name in COLUMNS:
-        grid.add_column(name, justify="right" if name in ("lab", "runs", "hints") else "left")
-    before = 0
-    for row in rows(labs, progress):
+        right = name in ("lab", "runs", "hints")
+        last = name == COLUMNS[-1]
+        grid.add_column(name, justify="right" if right else "left", no_wrap=not last)
+    before, those = 0, [*rows(labs, progress)]
+    for row in those:
+        if row.lab is None:
+            continue
         cells = list(_cells(row))
         if row.number == before:
             cells[:2] = "", ""
         before = row.number
         style = {"✓": "green", "✗": "bold red"}.get(row.sign, "dim")
-        grid.add_row(*cells[:3], Text(cells[3], style=style), *cells[4:])
+        words = Text(f" {cells[-1]}", no_wrap=True, overflow="ellipsis")
+        grid.add_row(
+            *map(Text, cells[:3]), Text(cells[3], style=style), *map(Text, cells[4:-1]), words
+        )
     console.print(grid)
+    if later := _to_come(those):
+        console.print(later, style="dim")
+    console.print()
     for line in total(labs, progress, terms):
         console.print(line, markup=False)
 
@@ -147,13 +173,17 @@ def _counted(number: str, what: str) -> str:
 
 def plain(labs: Sequence[Lab], progress: Progress, terms: Policy) -> Iterator[str]:
     """One line a row, no boxes; words where the table has signs."""
-    for row in rows(labs, progress):
+    those = [*rows(labs, progress)]
+    for row in those:
+        if row.lab is None:
+            continue
         _, module, language, _, runs, hints, words = _cells(row)
         told = [f"lab {row.number}", module, language]
         if runs:
             told += [f"{row.entry.points} of {row.entry.of} points", _counted(runs, "run")]
         told += [_counted(hints, "hint")] if hints else []
         yield ", ".join(filter(None, [*told, words]))
+    yield from filter(None, [_to_come(those)])
     yield from total(labs, progress, terms)
 
 

@@ -5,6 +5,7 @@ reference, so that an unfinished earlier lab blocks nobody. It is compiled or st
 of its own; nothing of it is ever imported here.
 """
 
+import fcntl
 import hashlib
 import os
 import select
@@ -13,8 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,8 @@ _GRACE = 2.0
 """Seconds that it is given to tidy up when it has to end."""
 _MOST_OUTPUT = 20_000
 """Bytes of a compiler's output that are shown."""
+_KEPT = 4
+"""Builds of one name that stay, the last used: a run beside ours may be at an older one."""
 
 
 class BuildError(Exception):
@@ -96,6 +99,17 @@ def _run(command: Sequence[str], what: str) -> str:
     return text.strip()
 
 
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Build what is named so, below build/, while nobody else does: `make watch` and `make lab-N`
+    may run side by side. Who comes second waits; the kernel frees the lock however we end."""
+    lock = BUILD / "locks" / name.replace("/", "-")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _make(build: Path, *settings: str) -> str:
     compiler = os.environ.get("CC", "cc").split() or ["cc"]
     for tool, package in (("make", "make"), (compiler[0], "gcc")):
@@ -114,7 +128,9 @@ def _contents(overlay: Sequence[Path]) -> str:
     for file in sorted(
         file for folder in overlay for file in folder.glob("*.[ch]") if file.is_file()
     ):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        with open(file, "rb") as opened:
+            content = hashlib.file_digest(opened, hashlib.sha256).digest()
+        digest.update(file.name.encode() + b"\0" + content)
     return digest.hexdigest()[:12]
 
 
@@ -141,22 +157,37 @@ def build_c(overlay: Sequence[Path], name: str) -> tuple[Path, str]:
     Objects of the reference are taken over where nothing stands before them. Raises BuildError.
     """
     build = BUILD / f"{name}-{_contents(overlay)}"
-    if not build.exists():
-        for old in build.parent.glob(f"{build.name[:-12]}????????????"):
-            shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(_unfinished(build), ignore_errors=True)
-        _unfinished(build).mkdir(parents=True)
-        replaced = {file.stem for folder in overlay for file in folder.glob("*.c")}
+    with alone(name):
+        if not build.exists():
+            _prepare(build, overlay)
+        os.utime(build)
+        _forget_all_but_last(build)
+        warnings = _make(build, f"OVERLAY={':'.join(map(str, overlay))}", "WERROR=")
+    return build / "labd", warnings
+
+
+def _prepare(build: Path, overlay: Sequence[Path]) -> None:
+    shutil.rmtree(_unfinished(build), ignore_errors=True)
+    _unfinished(build).mkdir(parents=True)
+    replaced = {file.stem for folder in overlay for file in folder.glob("*.c")}
+    with alone("c"):
         for made in (BUILD / "c").glob("*.o"):
             if made.stem not in replaced:
                 _take_over(made, build)
-        _unfinished(build).rename(build)
-    return build / "labd", _make(build, f"OVERLAY={':'.join(map(str, overlay))}", "WERROR=")
+    _unfinished(build).rename(build)
+
+
+def _forget_all_but_last(build: Path) -> None:
+    """Remove the builds of the same name that have not been used for longest."""
+    builds = build.parent.glob(f"{build.name[:-12]}????????????")
+    for old in sorted(builds, key=lambda one: one.stat().st_mtime_ns)[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def reference() -> tuple[Subject, Subject]:
     """The two wings of the house. Raises BuildError."""
-    _make(BUILD / "c")
+    with alone("c"):
+        _make(BUILD / "c")
     _compile_python()
     program = (str(BUILD / "c" / "labd"),)
     return Subject("c", "C", program), Subject("python", "Python", python_program())
@@ -194,7 +225,16 @@ def started(lab: Lab) -> tuple[Path, ...]:
 
 
 def _not_a_file(path: Path) -> bool:
-    return path.exists() and not path.is_file()
+    return os.path.lexists(path) and not path.is_file()
+
+
+def _refuse(path: Path) -> None:
+    """Refuse what no compiler should be given: a link to nowhere, a pipe, a file without end."""
+    if _not_a_file(path):
+        raise BuildError(f"{path.relative_to(ROOT)} is no regular file")
+    if path.exists() and path.stat().st_size > skeleton.MOST:
+        most = skeleton.MOST >> 20
+        raise BuildError(f"{path.relative_to(ROOT)} is larger than {most} MiB: no module is")
 
 
 def mine(labs: Sequence[Lab], suffix: str) -> Subject:
@@ -203,8 +243,8 @@ def mine(labs: Sequence[Lab], suffix: str) -> Subject:
     Raises BuildError.
     """
     files = tuple(lab.skeleton(suffix) for lab in labs)
-    for file in filter(_not_a_file, files):
-        raise BuildError(f"{file.relative_to(ROOT)} is no regular file")
+    for file in files:
+        _refuse(file)
     name = "-".join(f"{lab.number:02}" for lab in labs)
     if suffix == "c":
         program, warnings = build_c([lab.folder for lab in labs], f"mine/{name}")

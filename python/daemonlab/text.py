@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     return "".join(map(_escape, text))
 
 
+def escaped(text: str) -> str:
+    """As printable(), but a backslash stays single: lines of source keep their columns."""
+    return "".join(one if one == "\\" else _escape(one) for one in text)
+
+
 def _escape(character: str) -> str:
     if character == "\\":
         return "\\\\"

@@ -10,8 +10,8 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +23,7 @@ from daemonlab.desk import REFUSED, Desk
 from daemonlab.explain import relative
 from daemonlab.keyboard import END, Keyboard, keyboard
 from daemonlab.loop import SUFFIXES
+from daemonlab.outlet import reader_has_left
 from daemonlab.progress import Progress
 from daemonlab.saves import Saves
 from daemonlab.screen import Screen
@@ -30,7 +31,8 @@ from daemonlab.wakeup import Wakeup, stop_here, wakeup
 
 _QUIET = 0.1
 """Seconds without a save before a run: an editor that saves all its files saves them one by one."""
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""Ctrl-\\ among them: no terminal is left raw for the sake of a core file."""
 _HEARD = (*_ENDINGS, signal.SIGTSTP, signal.SIGCONT)
 
 
@@ -40,11 +42,13 @@ class Choice:
 
     lab: Lab | None = None
     language: str | None = None
+    to_do: tuple[str, ...] = LANGUAGES
+    """Those in which a lab may be done here: course.toml."""
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Those whose files are watched."""
-        return (self.language,) if self.language else LANGUAGES
+        return (self.language,) if self.language else self.to_do
 
 
 def begun(lab: Lab, languages: Sequence[str]) -> list[tuple[Path, str]]:
@@ -56,13 +60,20 @@ def begun(lab: Lab, languages: Sequence[str]) -> list[tuple[Path, str]]:
     ]
 
 
+def _saved_at(file: Path) -> int:
+    """When, in ns of the file's clock; long ago, if it is a link to nowhere or just replaced."""
+    with suppress(OSError):
+        return os.stat(file).st_mtime_ns
+    return 0
+
+
 def first_lab(labs: Sequence[Lab], choice: Choice, progress: Progress) -> Lab:
     """The lab one is in: that asked for, else that of the file last saved, else the first that is
     not green, else the first."""
     if choice.lab:
         return choice.lab
     saved = [
-        (os.stat(file).st_mtime_ns, lab.number, lab)
+        (_saved_at(file), lab.number, lab)
         for lab in labs
         for file, _ in begun(lab, choice.languages)
     ]
@@ -111,7 +122,9 @@ class Watch:
         """Start the run that is due."""
         self.due = None
         self.screen.running(self.lab, self.why)
-        self.attempt = Attempt(self.desk.run(self.lab), self.screen.variables())
+        self.attempt = Attempt(
+            self.desk.run(self.lab, self.choice.language), self.screen.variables()
+        )
 
     def look(self) -> None:
         """Show what the run found, if it is over."""
@@ -241,7 +254,7 @@ class Watch:
         if yes and following:
             self.lab = following
             if self.choice.lab:
-                self.choice = Choice(following, self.choice.language)
+                self.choice = replace(self.choice, lab=following)
             self.again(f"you went on to lab {following.number}")
 
     def reset(self) -> None:
@@ -288,6 +301,8 @@ class Watch:
             self.pressed(self.keys.read())
         self.look()
         self.act()
+        if reader_has_left():
+            self.exit_code = 1
         if self.attempt is None and self.due is not None and time.monotonic() >= self.due:
             self.begin()
 
@@ -306,10 +321,10 @@ class Watch:
 
 
 def first_language(lab: Lab, choice: Choice) -> str:
-    """That asked for, else that of the file last saved, else C."""
+    """That asked for, else that of the file last saved, else the first that there is."""
     files = begun(lab, choice.languages)
-    last = max(files, key=lambda one: os.stat(one[0]).st_mtime_ns, default=(lab.folder, "c"))
-    return choice.language or last[1]
+    none = lab.folder, choice.languages[0]
+    return max(files, key=lambda one: _saved_at(one[0]), default=none)[1]
 
 
 def watch(

@@ -54,7 +54,7 @@ def _aside(path: Path) -> Path:
         other = path.with_name(f"{path.name}.{number}")
         if os.path.lexists(other):
             continue
-        if path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > skeleton.MOST:
             path.rename(other)
             return other
         try:
@@ -104,7 +104,7 @@ def start(lab: Lab) -> list[str]:
     """Put a missing skeleton in its place; the first steps, in lines. Raises WorkfileError."""
     done = [reset(lab, one) for one in SUFFIXES if not os.path.lexists(lab.skeleton(SUFFIXES[one]))]
     c, python = (relative(lab.skeleton(suffix)) for suffix in SUFFIXES.values())
-    number = lab.number
+    number, header = lab.number, relative(C / "src" / f"{lab.module}.h")
     before = {1: "", 2: "Lab 1 is"}.get(number, f"Labs 1 to {number - 1} are")
     given = f"{before} the reference's in this lab: nothing of yours has to be there."
     return [
@@ -116,9 +116,9 @@ def start(lab: Lab) -> list[str]:
         "2. Choose one language, and open the file:",
         f"   {c}",
         f"   {python}",
-        f"3. The contract is {relative(C / 'src' / f'{lab.module}.h')}; in Python it is the",
-        "   text below each function's first line. These are to be written; the chapter",
-        "   says in which order, and what may do nothing at first:",
+        "3. The contract of each function stands in it: in Python below its first line,",
+        f"   in C above it, as in {header}. These are to be written;",
+        "   the chapter says in which order, and what may do nothing at first:",
         *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}", "   ")),
         f"4. make lab-{number}, after each function; make hint-{number} when you are stuck.",
     ]

@@ -1,5 +1,6 @@
 """The command line does what its help says: exit codes, words, data, and nothing left behind."""
 
+import io
 import json
 import os
 import re
@@ -12,10 +13,14 @@ from typing import Any
 
 import pytest
 from daemonlab import course
-from daemonlab.checks import CHECKS
+from daemonlab.checks import CHECKS, Verdict
 from daemonlab.cli import main
 from daemonlab.facts import documentation
+from daemonlab.judge import Outcome, Result
+from daemonlab.report import print_results
+from daemonlab.subjects import Subject
 from observed import sleeping, until
+from rich.console import Console
 from student import FULL, Copy, Run
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -247,6 +252,73 @@ def test_lab_as_json_with_a_broken_module(house: Copy) -> None:
     assert "labs/01-detach/detach.c does not compile" in data["broken"][0]
 
 
+def test_lab_in_one_language(house: Copy) -> None:
+    """With --language: the reference in it, and yours; the other file is not looked at."""
+    house.fill_in(2, "python")
+    house.skeleton(2, "c").write_text("int nothing(\n")
+    run = house.daemonlab("lab", "2", "--language", "python", "--json", limit=LIMIT)
+    names = [result["subject"] for result in json.loads(run.output)["results"]]
+    assert run.code == 0 and names == ["python", "mine-python"], run
+    run = house.daemonlab("lab", "2", "--language", "c", limit=LIMIT)
+    assert run.code == 1 and "does not compile" in run.words and "Python" not in run.output, run
+
+
+def test_what_is_next(house: Copy) -> None:
+    """A lab that is green names what comes next: the next lab, or the other language, if that is
+    not green yet. After the last lab there is the whole daemon."""
+    house.fill_in(2, "c")
+    run = house.daemonlab("lab", "2", limit=LIMIT)
+    assert "Lab 2 is green in C. Next: make start-3; or the same in Python, labs/02-" in run.words
+    house.fill_in(2, "python")
+    run = house.daemonlab("lab", "2", limit=LIMIT)
+    assert run.words.endswith("Lab 2 is green in C and Python. Next: make start-3."), run
+    plain(run)
+    house.skeleton(2, "c").write_text("int nothing(\n")
+    assert "Next:" not in house.daemonlab("lab", "2", limit=LIMIT).words
+
+
+@pytest.mark.parametrize("number", [lab.number for lab in course.labs()])
+@pytest.mark.parametrize("own", [0, 1, 2])
+def test_table_fits(number: int, own: int) -> None:
+    """Of two, three and four subjects: a line a check, within 80 columns, no title cut off."""
+    lab = course.lab(number)
+    names = {"c": "C", "python": "Python", "mine-c": "yours (C)", "mine-python": "yours (Python)"}
+    outcomes = tuple(
+        Outcome(check, Verdict(True, "exit 1, says why, nothing left", ""), check.scenarios[0])
+        for check in lab.checks
+    )
+    those = [
+        Result(Subject(name, title, ()), lab, outcomes, {}, {})
+        for name, title in [*names.items()][: 2 + own]
+    ]
+    console = Console(width=80, file=io.StringIO(), record=True)
+    print_results(console, those)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80 and len(lines) <= len(lab.checks) + 6 <= 22, lines
+    for check in lab.checks:
+        rows = [line for line in lines if line.split("│")[0].strip() == check.title]
+        assert len(rows) == 1, (check, lines)
+
+
+@pytest.mark.parametrize(
+    "command", ["progress", "lab 2", "lab 2 --json", "observe 1", "hint 1", "schedule --plain"]
+)
+def test_reader_that_leaves(command: str, house: Copy) -> None:
+    """Whoever reads only the beginning gets no complaint, and the exit code is that of the work."""
+    with house.start(*command.split()) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.wait(LIMIT) == 0 and process.stderr.read() == ""
+
+
+def test_watch_whose_reader_leaves(house: Copy) -> None:
+    """Nobody is there any more for whom to watch."""
+    with house.start("watch", "2") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(LIMIT) == 1
+
+
 def test_mine(house: Copy) -> None:
     """Every lab with the modules of one's own; who has none is told how to begin."""
     run = house.daemonlab("mine", limit=LIMIT)
@@ -255,7 +327,10 @@ def test_mine(house: Copy) -> None:
     house.fill_in(3, "python")
     run = house.daemonlab("mine", limit=LIMIT)
     assert run.code == 0 and "✗" not in run.output, run.output + run.errors
-    assert run.words.count("yours (C)") == run.words.count("yours (Python)") >= 4
+    assert run.words.count("yours (C)") == run.words.count("yours (Python)") == 1
+    assert re.search(r"(?m)^✓ lab 2 +descriptors +yours \(C\) +12 of 12$", run.output)
+    assert re.search(r"(?m)^✓ lab 2 +descriptors +the reference \(Python\) +12 of 12$", run.output)
+    assert len(run.output.splitlines()) == 2 * len(course.labs()), "a line a lab"
     plain(run)
 
 
@@ -266,7 +341,8 @@ def test_mine_with_a_broken_module(house: Copy) -> None:
     run = house.daemonlab("mine", limit=LIMIT)
     assert run.code == 1 and "Traceback" not in run.errors, run.output + run.errors
     assert "labs/04-pidfile/pidfile.c does not compile" in run.words
-    assert run.words.count("yours (Python)") >= 4
+    assert "make reset-4 brings" in run.words
+    assert run.words.count("the reference (Python)") == len(course.labs()) - 1
 
 
 # --- when it cannot go on

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from daemonlab import course, coursecheck, courseruns, subjects
+from click.testing import CliRunner
+from daemonlab import cli, course, coursecheck, courseruns, subjects
 from daemonlab.checks import Verdict
 from daemonlab.coursecheck import Problem, Proof
 from daemonlab.house import MUTANTS
@@ -347,3 +348,19 @@ def test_anchors() -> None:
     folder = coursecheck.anchors()
     assert {"umask", "your-turn"} <= folder["01-detach"]
     assert coursecheck._slug("What is `fork`, really?") == "what-is-fork-really"
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--labs 99", "--labs x", "--only files --without files", "--only load --times 0"],
+)
+def test_nothing_to_prove(options: str) -> None:
+    """A proof of nothing is none: usage, not success."""
+    run = CliRunner().invoke(cli.main, ["check-course", *options.split()])
+    assert run.exit_code == 2, run.output
+
+
+def test_labs_of_the_course(house: Copy) -> None:
+    """What make labs runs: those that the instructor has chosen."""
+    (house.root / "course.toml").write_text("labs = [1, 3]\n")
+    assert house.daemonlab("labs").output == "1 3\n"

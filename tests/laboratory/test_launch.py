@@ -18,7 +18,7 @@ import pytest
 from daemonlab import keeper
 from daemonlab.environment import BARE, ENVIRONMENTS, FRIENDLY, HOSTILE, Environment
 from daemonlab.keeper import MOST_OUTPUT
-from daemonlab.launch import LaunchError, launch
+from daemonlab.launch import LaunchError, folder, launch, remove_stale
 from daemonlab.observe import Process, ProcessGone, Snapshot, alive, identity, snapshot
 from launching import asleep, hostile, living, python
 from observed import until
@@ -657,3 +657,40 @@ with launch(["sh", "-c", "ls /proc/self/fd | tr '\\n' ' '; setsid sleep 60 &"], 
     code, daemons, *descriptors = result.read_text().split()
     assert (code, daemons) == ("0", "1")
     assert descriptors[:3] == ["0", "1", "2"] and len(descriptors) == 4, "and that of ls itself"
+
+
+def holder_of_a_folder() -> tuple[int, Path]:
+    """A process that has made the folder for a launch, and waits."""
+    told, telling = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with folder() as made:
+                os.write(telling, os.fsencode(made))
+                signal.pause()
+        finally:
+            os._exit(1)
+    os.close(telling)
+    path = os.read(told, 4096)
+    os.close(told)
+    return pid, Path(os.fsdecode(path))
+
+
+def test_folder_that_nobody_holds(temporary: Path) -> None:
+    """The folder of who was killed is removed by the next who looks; not that of who lives, and
+    nothing that only has such a name."""
+    pid, made = holder_of_a_folder()
+    (made / "labd.ini").touch()
+    (temporary / "kept").mkdir()
+    link = temporary / f"{made.name}-link"
+    link.symlink_to(temporary / "kept")
+    try:
+        remove_stale()
+        assert (made / "labd.ini").exists()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert made.is_dir()
+    remove_stale()
+    assert not made.exists() and link.is_symlink() and (temporary / "kept").is_dir()
+    link.unlink()

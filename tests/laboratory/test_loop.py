@@ -16,7 +16,7 @@ from daemonlab.progress import NOT_BUILT, Progress
 from student import Copy, Run
 
 every_language = pytest.mark.parametrize("language", LANGUAGES)
-LIMIT = 60
+LIMIT = 120
 """Seconds for any command: reached only when something is broken."""
 UMASK = {"c": "umask(mask);", "python": "os.umask(mask)"}
 NOTHING = {"c": "(void)mask;", "python": "str(mask)"}
@@ -112,6 +112,44 @@ HANGS = {
     "c": "    alarm(60);\n    for (;;)\n        pause();\n",
     "python": "import signal\nsignal.alarm(60)\nwhile True:\n    signal.pause()",
 }
+LOOPS = {"c": "    for (;;)\n        continue;\n", "python": "while True:\n    pass"}
+EXITS = {"c": "    exit(0);\n", "python": "os._exit(0)"}
+
+
+@every_language
+@pytest.mark.parametrize(
+    ("code", "function", "says", "blames"),
+    [
+        (LOOPS, "detach_settle", r"Process \d+ was running, and had", "detach_fork, detach_settle"),
+        (HANGS, "detach_report", r"Process \d+ slept in \w+", "detach_report"),
+        (EXITS, "detach_report", 'The last line of its log is "ready"', "detach_report"),
+        (EXITS, "detach_fork", "Its log was not opened yet", "detach_fork, detach_settle"),
+    ],
+    ids=["loops", "sleeps", "exits late", "exits early"],
+)
+def test_where_it_stopped(
+    code: dict[str, str], function: str, says: str, blames: str, language: str, house: Copy
+) -> None:
+    """A start that comes to no good end: how its processes stood, how far its log got, and the
+    functions that it got no further than: not always the first one."""
+    path = house.hostile(1, language, function, code[language])
+    run = lab(house, 1, "--language", language)
+    assert run.code == 1 and re.search(says, run.words), run.output
+    assert f"{path.relative_to(house.root)}, {blames} docs/" in run.words, run.output
+    if code is LOOPS:
+        assert re.search(r"had used \d\.\d s of CPU: an endless loop", run.words), run.output
+
+
+def test_traceback_names_the_function(house: Copy) -> None:
+    """What Python tells of a start that failed is taken for the next step."""
+    path = house.fill_in(1, "python")
+    spoil(path, "os.umask(mask)", "os.nothing_of_that_name(mask)")
+    run = lab(house, 1, "--language", "python")
+    assert run.code == 1 and "nothing_of_that_name" in run.words, run.output
+    assert f"{path.relative_to(house.root)}, detach_settle docs/" in run.words, run.output
+    assert "Its log was" not in run.words
+
+
 FLOODS = {
     "c": '    alarm(20);\n    for (;;)\n        write(1, "flood\\n", 6);\n',
     "python": "import signal\nsignal.alarm(20)\nwhile True:\n    os.write(1, b'flood\\n' * 100)",
@@ -120,7 +158,10 @@ FLOODS = {
 
 @pytest.mark.parametrize(
     ("code", "says"),
-    [(HANGS, "It hangs: in which call?"), (FLOODS, "look for a loop that prints and never ends")],
+    [
+        (HANGS, "It hangs. docs/00-working.md"),
+        (FLOODS, "look for a loop that prints and never ends"),
+    ],
     ids=["hangs", "floods"],
 )
 @every_language
@@ -145,7 +186,7 @@ def test_does_not_compile(language: str, house: Copy) -> None:
     """It is the file that is wrong, not the laboratory; that is noted, too."""
     house.skeleton(1, language).write_text("int nothing(\n")
     run = lab(house, 1)
-    assert "The laboratory is in order" in run.words and "make reset-N" in run.words
+    assert "The laboratory is in order" in run.words and "make reset-1 " in run.words
     assert known(house).entry(1, language).failing == NOT_BUILT
 
 
@@ -301,6 +342,16 @@ def test_reset_of_both(house: Copy) -> None:
     assert "TODO" not in house.skeleton(1, "c").read_text()
 
 
+def test_reset_of_one_of_two(house: Copy) -> None:
+    """Where both were begun with, what is to be typed is said, and works as it stands."""
+    for language in LANGUAGES:
+        house.fill_in(1, language)
+    run = house.daemonlab("reset", "1")
+    assert run.code == 2 and "Traceback" not in run.errors, run
+    for language in LANGUAGES:
+        assert f'\n  make reset-1 ARGS="--language {language}"\n' in run.errors, run.errors
+
+
 def test_reset_of_something_else(house: Copy) -> None:
     """A folder or a link in the place of the file is put aside, too, and not looked into."""
     path = house.skeleton(1, "c")
@@ -382,8 +433,13 @@ def test_plain(house: Copy) -> None:
     """`lab` and `mine` without boxes and signs: a word for each verdict, one line a row."""
     path = house.fill_in(1, "c")
     spoil(path, UMASK["c"], NOTHING["c"])
-    for run in (lab(house, 1, "--plain"), house.daemonlab("mine", "--plain", limit=LIMIT)):
+    rows = {
+        ("lab", "1"): r"umask \| .*yours \(C\): FAIL, 0\d+",
+        ("mine",): r"FAIL, lab 1, detach, yours \(C\), 19 of 20, fails: umask",
+    }
+    for command, row in rows.items():
+        run = house.daemonlab(*command, "--plain", limit=LIMIT)
         assert run.code == 1
         assert not re.search(r"[│━┃┼═╇✓✗·]", run.output), run.output
-        assert re.search(r"(?m)^umask \| .*yours \(C\): FAIL, 0\d+$", run.output), run.output
+        assert re.search(rf"(?m)^{row}$", run.output), run.output
         assert "" not in run.output.splitlines()

@@ -1,16 +1,21 @@
 """A scenario performed on programs whose behaviour we know: the record says what they did."""
 
+import os
 import signal
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from daemonlab import perform as performing
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, Environment
+from daemonlab.launch import Launch
+from daemonlab.observe import Process, identity
 from daemonlab.perform import perform
 from daemonlab.record import Reaction, Record
+from daemonlab.scenarios import LABS as SCENARIOS
 from daemonlab.scenarios import Scenario, of_any
 from launching import python
 
@@ -95,6 +100,24 @@ def test_clean_end() -> None:
     assert (hangup.action, hangup.alive) == ("HUP", True)
     assert (term.action, term.alive, term.code, term.signal) == ("TERM", False, 0, None)
     assert 0 < term.seconds < performing.STOP_TIME
+
+
+def test_one_that_was_missed(tmp_path: Path) -> None:
+    """A daemon whose parent leaves it while we look may be missed once; it is looked for again."""
+    known, looks = identity(os.getpid()), [0]
+
+    class Forking:
+        scratch = tmp_path
+
+        def processes(self) -> list[Process]:
+            looks[0] += 1
+            return [known] if looks[0] > 1 else []
+
+    (tmp_path / "log").write_text('{"event":"ready"}\n')
+    scenario = SCENARIOS[1][0]
+    assert performing._settle(cast(Launch, Forking()), scenario) == [known]
+    looks[0] = -1000
+    assert performing._settle(cast(Launch, Forking()), scenario) == [] and looks[0] == -998
 
 
 def test_killed_by_a_signal() -> None:

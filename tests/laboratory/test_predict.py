@@ -248,9 +248,18 @@ def test_asked_once_more() -> None:
     """What is no answer is asked for again, whatever bytes it is; a question can be left out."""
     strange = b"yes\n\xff\x1b[2J\x07\n" + b"9" * 100_000 + b"\n0\n"
     run = typed("predict", "1", keys=strange + b"\n1\nq\n")
-    assert run.code == 0 and run.output.count("That is not a number.") == 3, run
+    assert run.code == 0 and run.words.count("is no answer here. Asked for: a number") == 3, run
+    assert '"yes" is no' in run.output
     assert "1 of 2 right" in run.output or "2 of 2 right" in run.output
     assert "\x1b" not in run.output and "\x07" not in run.output
+
+
+def test_the_wrong_word_is_named() -> None:
+    """Of several words that one which means nothing."""
+    run = typed("predict", "3", keys="PIPE, FOO TSTP\nq\n")
+    question = quiz(3).questions[0]
+    assert question.form == "signals" and '"FOO" is no answer here.' in run.output, run
+    assert question.wrong("HUP BAR BAZ") == "BAR" and question.wrong("HUP") == "HUP"
 
 
 def test_plain() -> None:
@@ -292,14 +301,16 @@ def test_no_colour() -> None:
 
 
 def test_interrupted() -> None:
-    """Ctrl-C ends it at once, with nothing left."""
+    """Ctrl-C ends it at once, says so in a line of its own, and leaves nothing."""
     with at_terminal("predict", "1") as talk:
         talk.until("> ")
         talk.type("0\n")
         talk.until("> ")
         talk.type("\x03")
-        assert talk.end() == 1
+        talk.until(r"\nStopped: nothing was run\. make predict-1 asks again\.\n")
+        assert talk.end() == 130
         assert "Traceback" not in talk.said and "What the kernel says" not in talk.said
+        assert "Aborted" not in talk.said
 
 
 # --- without a person

@@ -1,6 +1,7 @@
 """progress.toml: what was done is kept, whatever else stands there, and never lost."""
 
 import errno
+import io
 import multiprocessing
 import os
 import re
@@ -10,8 +11,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from daemonlab import course, policy, progress, standing
+from daemonlab import course, hints, policy, progress, standing
 from daemonlab.progress import NOT_BUILT, Entry, Progress, ProgressError, recorded
+from daemonlab.text import printable
+from rich.console import Console
 
 WHEN = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
@@ -251,11 +254,46 @@ def test_what_a_row_says(path: Path) -> None:
     known.entry(2, "c").ran(points=1, of=12, failing="no-such-check", when=WHEN)
     found = rows(known)
     assert found[1, "c"].words == "fails: session" and found[1, "c"].sign == "✗"
-    assert found[1, "python"].words.startswith("green since 2026-03-01")
+    assert found[1, "python"].words.startswith("green on 1 Mar")
     assert found[3, "c"].words == "does not compile"
-    assert re.fullmatch(r"fails: no-such-check; was green on 2026-03-01 .*", found[2, "c"].words)
+    assert re.fullmatch(r"fails: no-such-check; was green on 1 Mar", found[2, "c"].words)
     labs = course.labs()
     assert "C: 4 of " in standing.total(labs, known, policy.read({}, labs))[0]
+
+
+def test_file_of_somebody_else(path: Path) -> None:
+    """The file may be carried along: what stands in it does nothing to a terminal, nor to the
+    table."""
+    known, labs = Progress(path), course.labs()
+    for name in ("[/]", "\x1b]0;gone\x07", "[red]no-such-check[/red]"):
+        known.entry(1, "c").ran(points=3, of=20, failing=name, when=WHEN)
+        shown = io.StringIO()
+        standing.show(Console(file=shown, width=120), labs, known, policy.read({}, labs))
+        text = shown.getvalue()
+        assert printable(name) in text and "\x1b" not in text and "\x07" not in text
+        said = hints.next_hint(labs[0], known, "c").words
+        assert printable(name) in said and said.isprintable()
+
+
+def test_fits_a_screen(path: Path) -> None:
+    """The whole of it fits 24 lines of 80 columns, with both languages in every lab; the labs to
+    come take one line."""
+    known, labs = Progress(path), course.labs()
+    for lab in labs:
+        title = max((check.id for check in lab.checks), key=len)
+        known.entry(lab.number, "c").ran(points=1, of=lab.points, failing=title, when=WHEN)
+        green(known.entry(lab.number, "python"), WHEN)
+        known.entry(lab.number, "python").first_run = WHEN - timedelta(hours=23, minutes=58)
+        known.entry(lab.number, "python").runs = 1234
+    console = Console(width=80, file=io.StringIO(), record=True)
+    standing.show(console, labs, known, policy.read({}, labs))
+    lines = console.export_text().splitlines()
+    assert len(lines) < 24 and max(map(len, lines)) <= 80, lines
+    assert sum("to come" in line for line in lines) == 1, lines
+    assert sum("green on 1 Mar, after 23 h 58 min" in line for line in lines) == len(labs), lines
+    assert (
+        sum("to come" in line for line in standing.plain(labs, known, policy.read({}, labs))) == 1
+    )
 
 
 def test_hints_are_paid_for(path: Path) -> None:

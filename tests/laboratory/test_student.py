@@ -4,14 +4,17 @@ it is in words, ends with the exit code it promises, in time, and leaves nothing
 Each test works in a copy of the house; the fixture `house` is the witness that nothing is left.
 """
 
+import fcntl
 import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from student import FULL, SUFFIXES, Copy, Run
+from observed import until
+from student import FULL, LIMIT, SUFFIXES, Copy, Run
 
 FIRST = {
     1: "detach_fork",
@@ -100,13 +103,26 @@ SAID = {"c": "error:", "python": "SyntaxError: invalid syntax"}
 
 @every_language
 def test_syntax_error(language: str, house: Copy) -> None:
-    """The file is named, and the compiler's own words are shown, with the line."""
+    """The file is named, and the compiler's own words are shown, with the line; no table pushes
+    them off the screen."""
     path = house.skeleton(1, language)
     path.write_text(WRONG[language])
     run = house.daemonlab("lab", "1")
     shown = path.relative_to(house.root)
     failed(house, run, f"{shown} does not compile:", SAID[language], WRONG[language].split("\n")[0])
-    assert FULL in run.words, "the reference is shown all the same"
+    assert FULL not in run.words and str(house.root) not in run.output, run.output
+    assert len(run.output.splitlines()) <= 20, run.output
+    assert "make reset-1 brings the skeleton back" in run.words
+
+
+def test_syntax_error_in_one_of_two(house: Copy) -> None:
+    """The other language takes a line, and what brings the skeleton back can be typed."""
+    house.fill_in(1, "python")
+    house.skeleton(1, "c").write_text(WRONG["c"])
+    run = house.daemonlab("lab", "1")
+    failed(house, run, "✓ lab 1, yours (Python): 20 of 20", "detach.c does not compile:")
+    assert 'make reset-1 ARGS="--language c" brings' in run.words
+    assert len(run.output.splitlines()) <= 20, run.output
 
 
 @every_language
@@ -133,14 +149,80 @@ def test_deleted_file(language: str, house: Copy) -> None:
     assert TITLES[language] not in run.words
 
 
-@every_language
-def test_folder_in_place_of_the_file(language: str, house: Copy) -> None:
-    """A folder in its place is told as what it is."""
+def folder_in_its_place(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe_in_its_place(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link_to_nowhere(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def link_to_zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+NO_FILES = (
+    folder_in_its_place,
+    pipe_in_its_place,
+    link_to_nowhere,
+    link_to_itself,
+    link_to_zeros,
+)
+
+
+@pytest.mark.parametrize("language", list(SUFFIXES))
+@pytest.mark.parametrize("put", NO_FILES, ids=lambda put: str(put.__name__))
+def test_something_in_place_of_the_file(
+    put: Callable[[Path], None], language: str, house: Copy
+) -> None:
+    """What is no file is told as that, also if one could read from it for ever; reset brings the
+    skeleton back."""
     path = house.skeleton(1, language)
     path.unlink()
-    path.mkdir()
-    run = house.daemonlab("lab", "1")
+    put(path)
+    run = house.daemonlab("mine")
     failed(house, run, f"{path.relative_to(house.root)} is no regular file")
+    assert house.daemonlab("progress").code == 0
+    assert house.daemonlab("reset", "1").code == 0 and path.is_file()
+
+
+@every_language
+def test_file_without_end(language: str, house: Copy) -> None:
+    """A file that is larger than any module is not read to its end, by nobody."""
+    path = house.skeleton(1, language)
+    os.truncate(path, 1 << 40)
+    run = house.daemonlab("mine")
+    failed(house, run, f"{path.relative_to(house.root)} is larger than 1 MiB: no module is")
+    assert house.daemonlab("reset", "1").code == 0 and path.stat().st_size < 1 << 20
+
+
+@every_language
+def test_link_to_the_file(language: str, house: Copy, tmp_path: Path) -> None:
+    """Who keeps the work elsewhere may put a link there: begun is what is not the skeleton."""
+    path = house.skeleton(1, language)
+    elsewhere = path.rename(tmp_path / f"my.{SUFFIXES[language]}")
+    path.symlink_to(elsewhere)
+    assert "not begun with any lab" in house.daemonlab("mine").words
+    elsewhere.write_bytes(house.reference("detach", language).read_bytes())
+    run = house.daemonlab("lab", "1", "--plain")
+    assert run.code == 0 and f"{TITLES[language]}: {FULL}" in run.output, run
+
+
+def test_hashes_that_are_gone(house: Copy) -> None:
+    """Where nothing can be told from a skeleton, each command says so in a line."""
+    (house.root / "labs/skeletons.sha256").unlink()
+    for command in ("lab 1", "progress", "hint 1", "reset 1", "mine", "watch 1"):
+        run = house.daemonlab(*command.split())
+        assert run.code == 1 and "no hash of 01-detach/detach.c" in run.errors, run
+        assert len(run.errors.splitlines()) == 1, run
 
 
 @every_language
@@ -168,6 +250,45 @@ def test_compiled_once(house: Copy) -> None:
     assert made >= {"detach", "pidfile", "__main__"}
     mine = house.skeleton(2, "python").parent
     assert not list((house.root / "build/pycache").joinpath(*mine.parts[1:]).glob("*"))
+
+
+@pytest.mark.timeout(240)
+def test_runs_side_by_side(house: Copy) -> None:
+    """Two terminals, one save: neither run stumbles over what the other is building."""
+    path = house.skeleton(1, "c")
+    for save in range(3):
+        path.write_text(f"no C {save}\n")
+        runs = [house.start("mine", "--plain") for _ in range(3)]
+        for said in [run.communicate(timeout=LIMIT) for run in runs]:
+            assert f"no C {save}" in said[0] and "cannot go on" not in said[1], said
+
+
+def test_build_waits_for_another(house: Copy) -> None:
+    """While somebody builds a module, nobody else does."""
+    house.skeleton(1, "c").write_text("no C\n")
+    lock = house.root / "build/locks/mine-01"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waits = re.compile(rf"-> FLOCK .*:{os.fstat(held.fileno()).st_ino} ")
+        run = house.start("mine", "--plain")
+        until(lambda: waits.search(Path("/proc/locks").read_text()) is not None)
+    said = run.communicate(timeout=LIMIT)
+    assert run.returncode == 1 and "no C" in said[0], said
+
+
+@pytest.mark.timeout(240)
+def test_build_that_is_run(house: Copy) -> None:
+    """A save does not take away the program that a run beside it is still looking at; but not all
+    that was ever built stays."""
+    path = house.skeleton(1, "c")
+    programs = []
+    for save in range(5):
+        path.write_text(f"no C {save}\n")
+        assert house.daemonlab("mine").code == 1
+        programs += [one for one in (house.root / "build/mine").iterdir() if one not in programs]
+        assert save == 0 or programs[-2].is_dir()
+    assert len(programs) == 5 and not programs[0].is_dir()
 
 
 def test_reference_header_that_changes(house: Copy) -> None:
@@ -208,7 +329,31 @@ def test_missing_name(language: str, house: Copy) -> None:
         "python": "ModuleNotFoundError: No module named 'nowhere'",
     }
     path.write_text(line[language] + path.read_text())
-    failed(house, house.daemonlab("lab", "1"), said[language])
+    run = house.daemonlab("lab", "1")
+    failed(house, run, said[language], "The laboratory is in order")
+    assert FULL not in run.words and len(run.output.splitlines()) <= 20, run.output
+
+
+def test_python_that_fails_while_it_is_imported(house: Copy) -> None:
+    """The line of the student's own file is shown, however deep below it the mistake came out."""
+    path = house.fill_in(1, "python")
+    path.write_text(path.read_text() + "\nimport json\n\njson.loads('{')\n")
+    run = house.daemonlab("lab", "1")
+    failed(house, run, "detach.py cannot be imported:", "json.loads('{')", "JSONDecodeError")
+    assert "decoder.py" not in run.output and FULL not in run.words, run.output
+
+
+def test_warnings_of_a_skeleton(house: Copy) -> None:
+    """A parameter that is not used yet is no news; any other warning comes before the failure."""
+    path = house.skeleton(1, "c")
+    path.write_text(path.read_text().replace("    (void)verdict;\n", ""))
+    run = house.daemonlab("lab", "1")
+    failed(house, run, "detach_fork is not written yet")
+    assert "warning" not in run.words, run.output
+    path.write_text(path.read_text() + "static int unused;\n")
+    run = house.daemonlab("lab", "1")
+    assert "-Wunused-variable" in run.words
+    assert run.output.index("-Wunused-variable") < run.output.index("✗ yours (C)")
 
 
 # --- what misbehaves when it runs; each would end by itself, should the laboratory fail
@@ -400,17 +545,14 @@ MISBEHAVIOUR = {
 @pytest.mark.xdist_group("bombs")
 @every_language
 @pytest.mark.parametrize("what", list(MISBEHAVIOUR))
-def test_mine(what: str, language: str, house: Copy, temporary: Path) -> None:
+def test_mine(what: str, language: str, house: Copy) -> None:
     """Whatever it does, `mine` says so of the first lab; one that hangs takes no longer there."""
     code, said = MISBEHAVIOUR[what]
     house.hostile(1, language, "detach_fork", code[language], TOPS[language])
     run = house.daemonlab("mine", "--json", limit=60)
     assert run.code == 1, run
     if what == "kills its parent" and "a worker of the laboratory was killed" in run.errors:
-        # Of the many that lab 4 starts at once each kills the next: shell, keeper, worker. Its
-        # folder was known to that worker alone, and stays.
-        for folder in temporary.glob("daemonlab-*"):
-            shutil.rmtree(folder)
+        # Of the many that lab 4 starts at once each kills the next: shell, keeper, worker.
         return
     assert run.errors == "", run
     assert run.observed(f"mine-{language}", 1, "starts") == said
@@ -425,8 +567,9 @@ def test_mine_says_where_it_stopped(language: str, house: Copy) -> None:
     """Labs that were not run with a daemon that does not start are not passed over in silence."""
     house.hostile(3, language, "signals_reset", HANGS[language], TOPS[language])
     run = house.daemonlab("mine", limit=60)
-    failed(house, run, "does not return", f"{TITLES[language]} does not start: no later lab")
-    assert run.words.count("Lab ") == 3, run.output
+    name = {"c": "C", "python": "Python"}[language]
+    failed(house, run, "does not return", f"your daemon ({name}) does not start: no later lab")
+    assert len(re.findall(r"(?m)^[✓✗] lab ", run.output)) == 3, run.output
 
 
 @every_language

@@ -1,6 +1,7 @@
 """`daemonlab watch`, on a terminal: a save runs the lab again, keys do the rest, and whatever ends
 it, the terminal is as it was and nothing is left behind."""
 
+import io
 import os
 import re
 import signal
@@ -11,8 +12,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from daemonlab.course import labs
+from daemonlab.keyboard import END, Keyboard
 from daemonlab.observe import children
+from daemonlab.screen import Screen
 from observed import until
+from rich.console import Console
 from student import Copy
 from terminal import Terminal, on_terminal
 
@@ -102,6 +107,22 @@ def test_save_runs_again(saved: Callable[[Path, str], None], language: str, cour
         assert results(terminal) == 3
         terminal.type("q")
         assert terminal.end() == 0
+
+
+def test_link_to_the_file(course: Copy, tmp_path: Path) -> None:
+    """A link to where one keeps the work: a save there is a save; one to nowhere is told."""
+    file = course.skeleton(1, "c")
+    elsewhere = file.rename(tmp_path / "mine.c")
+    file.symlink_to(elsewhere)
+    with watching(course) as terminal:
+        terminal.see("Your turn")
+        terminal.see(KEYS)
+        by_truncation(elsewhere, elsewhere.read_text() + "/* begun */\n")
+        terminal.see("labs/01-detach/detach.c was saved")
+        terminal.see("yours (C)")
+    elsewhere.unlink()
+    with watching(course) as terminal:
+        terminal.see("is no regular file")
 
 
 def test_what_is_no_save(course: Copy) -> None:
@@ -284,6 +305,30 @@ def test_hints(course: Copy) -> None:
         terminal.see("Hint 2 of 3")
 
 
+def test_what_the_instructor_decided(course: Copy) -> None:
+    """course.toml holds here, too: what is given is not to be done, other labs are not gone on to,
+    and a hint says what it costs."""
+    (course.root / "course.toml").write_text(
+        'labs = [1, 3]\ngiven = "c"\n[hints]\nquestion = 0.5\n'
+    )
+    course.fill_in(1, "c")
+    file = course.skeleton(1, "python")
+    with watching(course) as terminal:
+        terminal.see("Save labs/01-detach/detach.py and it runs again.")
+        assert "is green" not in terminal.words
+        by_rename(file, file.read_text() + "# begun\n")
+        terminal.see("detach.py was saved.")
+        terminal.see(KEYS)
+        terminal.type("h")
+        terminal.see("It takes 0.5 off your points")
+        terminal.see(KEYS)
+        terminal.type("n")
+        terminal.see("Go on to lab 3, signals? [y/n] ")
+    with watching(course, "--language", "c") as terminal:
+        assert terminal.end() == 2
+        terminal.see("course.toml has python to do")
+
+
 def test_reset(course: Copy) -> None:
     """r asks; a yes brings the skeleton back, says where the old file is, and runs once."""
     file = course.skeleton(1, "c")
@@ -338,8 +383,15 @@ def brought_to(moment: str, terminal: Terminal, temporary: Path) -> None:
 @pytest.mark.parametrize("moment", ["at rest", "in a build", "in a run"])
 @pytest.mark.parametrize(
     ("end", "code"),
-    [("q", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)],
-    ids=["q", "Ctrl-C", "TERM", "HUP", "INT"],
+    [
+        ("q", 0),
+        ("\x03", 130),
+        ("\x1c", 131),
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
+        (signal.SIGINT, 130),
+    ],
+    ids=["q", "Ctrl-C", "Ctrl-Backslash", "TERM", "HUP", "INT"],
 )
 def test_terminal_is_given_back(
     end: str | int, code: int, moment: str, course: Copy, temporary: Path
@@ -397,6 +449,27 @@ def test_suspended(course: Copy) -> None:
     for text in (before, between, after):
         modes = re.findall(r"[ ](-?icanon|-?echo)\b", text)
         assert modes == ["icanon", "echo"], text
+
+
+def test_terminal_that_closes_while_suspended() -> None:
+    """A terminal that is closed while the watch is stopped ends it in order, as any other."""
+    master, slave = os.openpty()
+    keys = Keyboard(slave)
+    os.close(master)
+    keys.take()
+    assert keys.read() == END
+    keys.give_back()
+    os.close(slave)
+
+
+def test_run_that_any_signal_ends() -> None:
+    """A subject may send what it likes to the run that watches it, also a signal without a name."""
+    for number in (signal.SIGKILL, signal.SIGRTMIN + 1, 33):
+        shown = io.StringIO()
+        Screen(Console(file=shown, width=80), True).verdict(
+            labs()[0], -number, False, None, ["detach.c"]
+        )
+        assert "Somebody ended the run by SIG" in shown.getvalue()
 
 
 def test_run_that_is_killed(course: Copy, temporary: Path) -> None:

@@ -64,18 +64,21 @@ static bool refuse_option(int letter) {
 static bool read_lab(int *lab, const char *text) {
     size_t digits = strspn(text, "0123456789");
     long number = strtol(text, NULL, 10);
+    char why[64];
 
-    if (digits == 0 || text[digits] != '\0' || number < 1 || number > LAST_LAB)
-        return refuse(text, "--lab expects a number from 1 to 13");
+    if (digits == 0 || text[digits] != '\0' || number < 1 || number > LAST_LAB) {
+        snprintf(why, sizeof why, "--lab expects a number from 1 to %d", LAST_LAB);
+        return refuse(text, why);
+    }
     *lab = (int)number;
     return true;
 }
 
 bool options_read(struct options *options, int argc, char *argv[]) {
-    const char *lab = "13";
+    const char *lab = NULL;
     int letter;
 
-    *options = (struct options){0};
+    *options = (struct options){.lab = LAST_LAB};
     if (!all_in_full(argv + 1))
         return false;
     opterr = 0; /* the complaints are ours */
@@ -95,7 +98,7 @@ bool options_read(struct options *options, int argc, char *argv[]) {
     }
     if (optind < argc)
         return refuse(argv[optind], "unexpected argument");
-    return read_lab(&options->lab, lab);
+    return lab == NULL || read_lab(&options->lab, lab);
 }
 
 void options_settle(struct options *options) {

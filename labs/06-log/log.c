@@ -38,8 +38,8 @@ void log_set_level(struct log *log, const char *level) {
  *
  * Opened by descriptors_open with O_APPEND, O_CREAT (mode 0640) and O_NONBLOCK:
  * a FIFO whose reader is slow must not stop us, and one without a reader is
- * refused with -ENXIO. Looks whether the file ends within a line. level is the least urgent
- * that is written. Returns 0 or -errno; log->fd is -1 then.
+ * refused with -ENXIO. Looks whether the file ends within a line. level is the
+ * least urgent that is written. Returns 0 or -errno; log->fd is -1 then.
  */
 int log_open(struct log *log, const char *path, const char *level, struct failure *why) {
     (void)log;
@@ -58,8 +58,8 @@ int log_open(struct log *log, const char *path, const char *level, struct failur
  * LABD_EVENT and MESSAGE, the line. Ours is non-blocking and close-on-exec, and
  * connected once more when a line cannot be sent: the journal may have been
  * started anew. If it cannot be reached now, to standard error after all, where
- * a line that would have to wait for the reader is lost. Never fails. systemd.exec(5),
- * $JOURNAL_STREAM; sd_journal_send(3).
+ * a line that would have to wait for the reader is lost. Never fails.
+ * systemd.exec(5), $JOURNAL_STREAM; sd_journal_send(3).
  */
 void log_attach(struct log *log, const char *level) {
     (void)log;
@@ -72,8 +72,8 @@ void log_attach(struct log *log, const char *level) {
  *
  * The new file is opened first and then takes the place of the old one, so that
  * no line is lost in between. If it cannot be opened, the old one is kept.
- * Looks whether the new one ends within a line. Does nothing when there is no file. Returns 0
- * or -errno.
+ * Looks whether the new one ends within a line. Does nothing when there is no
+ * file. Returns 0 or -errno.
  */
 int log_reopen(struct log *log, struct failure *why) {
     (void)log;
@@ -98,13 +98,12 @@ json_t *log_text(const char *text) {
  *
  * fields is a format of json_pack for one object, such as "{s:i, s:o}", with
  * its arguments; NULL when the event has no fields. What jansson does not
- * escape, 0x7F, becomes \u007f. Never fails. A file that
- * has no name any more (it was removed, not renamed) is opened anew at its
- * path. A line that was not written, or only in part (a full disk), is counted
- * in log->lost. Before the next line, or when the next event comes whatever its
- * level, comes the event "log_lost", a warning, with their number in the field
- * "lines". A part of a line is first ended by a newline, so that it spoils no
- * other.
+ * escape, 0x7F, becomes \u007f. Never fails. A file that has no name any more
+ * (it was removed, not renamed) is opened anew at its path. A line that was not
+ * written, or only in part (a full disk), is counted in log->lost. Before the
+ * next line, or when the next event comes whatever its level, comes the event
+ * "log_lost", a warning, with their number in the field "lines". A part of a
+ * line is first ended by a newline, so that it spoils no other.
  */
 void log_event(struct log *log, const char *level, const char *event, const char *fields, ...) {
     (void)log;

@@ -26,6 +26,7 @@ from daemonlab.observe import (
     identity,
     snapshot,
 )
+from daemonlab.patience import LOOK, until
 from daemonlab.record import LOSS, Again, File, Reaction, Record
 from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
@@ -41,8 +42,6 @@ _SETTLE_TIME = 2.0
 """Seconds that a subject is given to come to rest once its starter has returned."""
 _DYING_TIME = 1.0
 """Seconds that what was sent SIGKILL is given to be gone, on a busy machine."""
-_LOOK = 0.01
-"""Seconds between two looks at something that brings no event when it changes."""
 _ENDED = Unknown("the process has ended")
 """What a snapshot holds for the descriptors of a process that is on its way out."""
 _SILENT = frozenset({"warning", "error"})
@@ -125,7 +124,7 @@ def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
         if settled or time.monotonic() > deadline:
             return processes
         before = now
-        time.sleep(_LOOK)
+        time.sleep(LOOK)
 
 
 def _quiet(subject: Launch, process: Process, number: int) -> None:
@@ -142,7 +141,7 @@ def _quiet(subject: Launch, process: Process, number: int) -> None:
             for signals in (now.sig_pending, now.sig_shared_pending)
         )
         looks = looks + 1 if now.state == "S" and not pending else 0
-        if now.state in "ZX" or subject.wait_ended(process, _LOOK):
+        if now.state in "ZX" or subject.wait_ended(process, LOOK):
             return
 
 
@@ -183,10 +182,9 @@ def _files(scratch: Path) -> dict[str, File]:
 def _left(second: Launch, failed: bool) -> list[Process]:
     """The daemons of a second start. One that failed is given time to be gone: the end of file
     that lets the starter go comes a moment before the process has ended."""
-    deadline = time.monotonic() + _SETTLE_TIME
-    while (left := second.daemons()) and failed and time.monotonic() < deadline:
-        second.wait_ended(left[0], _LOOK)
-    return left
+    if failed:
+        until(lambda: not second.daemons(), _SETTLE_TIME)
+    return second.daemons()
 
 
 def _again(subject: Launch, daemon: Process) -> Reaction:
@@ -273,13 +271,12 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
             _storm(subject, process)
             _quiet(subject, process, signal.SIGHUP)
             return _reaction(subject, process, action, began, 0)
-        numbers = [signal.Signals[f"SIG{name}"] for name in action.split()]
-        for number in numbers[:-1]:
-            subject.send(process, number)
-            _quiet(subject, process, number)
-        subject.send(process, numbers[-1])
-        if numbers == [signal.SIGHUP]:
-            _quiet(subject, process, numbers[-1])
+        *first, last = [signal.Signals[f"SIG{name}"] for name in action.split()]
+        for number in first:
+            _send(subject, process, number)
+        subject.send(process, last)
+        if action == "HUP":
+            _quiet(subject, process, last)
             return _reaction(subject, process, action, began, 0)
     return _reaction(subject, process, action, began, STOP_TIME)
 
@@ -312,11 +309,8 @@ def _starting(subject: Launch) -> Process | None:
 
 def _await_starting(subject: Launch, seconds: float) -> Process | None:
     """Wait until the daemon is starting. None: it was not, or was ready before we saw it."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not subject.wait_starter(_LOOK):
-        if daemon := _starting(subject):
-            return daemon
-    return None
+    found = until(lambda: subject.wait_starter(0) or _starting(subject), seconds)
+    return found if isinstance(found, Process) else None
 
 
 def _kill_early(subject: Launch, seconds: float) -> bool:
@@ -345,33 +339,34 @@ def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
 
 def _await_ready(subject: Launch, seconds: float) -> Ended | None:
     """Wait until a daemon in the foreground prints that it is ready; how it ended, if it did."""
-    deadline = time.monotonic() + seconds
-    while (ended := subject.wait_starter(_LOOK)) is None and time.monotonic() < deadline:
-        if any(event.get("event") == "ready" for event in logwork.events(subject.output())):
-            break
-    return ended
+
+    def ready() -> bool:
+        events = logwork.events(subject.output())
+        return any(event.get("event") == "ready" for event in events)
+
+    until(lambda: subject.wait_starter(0) or ready(), seconds)
+    return subject.wait_starter(0)
 
 
 def _left_alive(subject: Launch, reactions: Sequence[Reaction]) -> tuple[Process, ...]:
     """What is alive of it. When the daemon has ended, what it has killed may take a moment."""
-    ended = bool(reactions) and not reactions[-1].alive
-    deadline = time.monotonic() + _DYING_TIME
-    while (left := subject.processes()) and ended and time.monotonic() < deadline:
-        time.sleep(_LOOK)
-    return tuple(left)
+    if reactions and not reactions[-1].alive:
+        until(lambda: not subject.processes(), _DYING_TIME)
+    return tuple(subject.processes())
+
+
+def _all_asked_for(subject: Launch) -> bool:
+    """Whether no child of the keeper is dead and waits to be asked how it ended."""
+    states = []
+    for child in children(subject.keeper.pid):
+        with suppress(ProcessGone):
+            states.append(snapshot(child.pid, {"status"}).state)
+    return not {"Z", "X"} & {*states}
 
 
 def _bequeathed(subject: Launch) -> tuple[int, ...]:
     """Wait until the keeper has asked for all that has ended: it does so at once."""
-    deadline = time.monotonic() + _SETTLE_TIME
-    while time.monotonic() < deadline:
-        states = []
-        for child in children(subject.keeper.pid):
-            with suppress(ProcessGone):
-                states.append(snapshot(child.pid, {"status"}).state)
-        if not {"Z", "X"} & {*states}:
-            break
-        time.sleep(_LOOK)
+    until(partial(_all_asked_for, subject), _SETTLE_TIME)
     return subject.bequeathed()
 
 

@@ -29,17 +29,24 @@ class WatchError(Exception):
     """The kernel does not watch for us; the text says why, and the remedy."""
 
 
+def _places(file: Path) -> set[Path]:
+    """Where a save of the file may happen."""
+    return {file, file.resolve()} if file.is_file() else {file}
+
+
 class Saves:
-    """The saves of some files, which need not exist yet; their folders must."""
+    """The saves of some files, which need not exist yet; their folders must. A file that is a link
+    is saved where it leads to."""
 
     def __init__(self, files: Collection[Path]) -> None:
         """Raises WatchError."""
-        self._files = frozenset(files)
+        self._files = {place: file for file in files for place in _places(file)}
+        """By the path at which a save is heard of."""
         self._folders: dict[int, Path] = {}
         inotify = -1
         try:
             self._inotify = inotify = native.inotify_open()
-            for folder in sorted({file.parent for file in files}):
+            for folder in sorted({place.parent for place in self._files}):
                 self._folders[native.inotify_watch(inotify, folder)] = folder
         except OSError as error:
             if inotify >= 0:
@@ -76,7 +83,7 @@ class Saves:
                     saved += sorted(self._files)
                 elif watch in self._folders:
                     saved.append(self._folders[watch] / os.fsdecode(name))
-        return [file for file in saved if file in self._files]
+        return [self._files[place] for place in saved if place in self._files]
 
     def _events(self) -> bytes:
         try:

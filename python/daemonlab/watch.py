@@ -10,7 +10,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,13 +60,20 @@ def begun(lab: Lab, languages: Sequence[str]) -> list[tuple[Path, str]]:
     ]
 
 
+def _saved_at(file: Path) -> int:
+    """When, in ns of the file's clock; long ago, if it is a link to nowhere or just replaced."""
+    with suppress(OSError):
+        return os.stat(file).st_mtime_ns
+    return 0
+
+
 def first_lab(labs: Sequence[Lab], choice: Choice, progress: Progress) -> Lab:
     """The lab one is in: that asked for, else that of the file last saved, else the first that is
     not green, else the first."""
     if choice.lab:
         return choice.lab
     saved = [
-        (os.stat(file).st_mtime_ns, lab.number, lab)
+        (_saved_at(file), lab.number, lab)
         for lab in labs
         for file, _ in begun(lab, choice.languages)
     ]
@@ -317,7 +324,7 @@ def first_language(lab: Lab, choice: Choice) -> str:
     """That asked for, else that of the file last saved, else the first that there is."""
     files = begun(lab, choice.languages)
     none = lab.folder, choice.languages[0]
-    return max(files, key=lambda one: os.stat(one[0]).st_mtime_ns, default=none)[1]
+    return max(files, key=lambda one: _saved_at(one[0]), default=none)[1]
 
 
 def watch(

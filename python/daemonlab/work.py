@@ -6,7 +6,6 @@ or its time is over.
 """
 
 import signal
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from daemonlab import logwork
 from daemonlab.launch import Launch
 from daemonlab.observe import Process, ProcessGone, Snapshot, children, snapshot
+from daemonlab.patience import until
 from daemonlab.record import Work
 from daemonlab.scenarios import STUBBORN
 
@@ -21,7 +21,6 @@ JOB_TIME = 5.0
 """Seconds that the daemon is given to do what an action waits for."""
 ZOMBIE_TIME = 1.0
 """Seconds after which no child that has ended may be left."""
-_LOOK = 0.005
 _PARTS = frozenset({"status", "descriptors", "environ"})
 
 
@@ -34,16 +33,6 @@ def prepare(jobs: Mapping[str, str], scratch: Path) -> None:
         path = scratch / "jobs" / name
         path.write_text(f"#!/bin/sh\n{script.replace('{scratch}', str(scratch))}\n")
         path.chmod(0o755 if script else 0o644)  # not even root can execute that: execve(2)
-
-
-def _until(happened: Callable[[], bool], seconds: float = JOB_TIME) -> bool:
-    """Look until something has happened. /proc brings no event for any of this."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_LOOK)
-    return True
 
 
 def _drop(subject: Launch, daemon: Process, but: Collection[str] = ()) -> tuple[str, ...]:
@@ -118,7 +107,7 @@ def _asleep(
         found = tuple(filter(wanted, seen))
         return len(found) >= number
 
-    _until(there)
+    until(there, JOB_TIME)
     # Once more: a snapshot is read file by file, and the first may be of before its execve(2).
     return _snapshots(one.process for one in found)
 
@@ -136,7 +125,7 @@ def look(subject: Launch, daemon: Process) -> Work:
 def stubborn(subject: Launch, daemon: Process) -> Work:
     """Drop the jobs that take SIGTERM in their own way, and wait until they are ready to."""
     there = [subject.scratch / name for name in _drop(subject, daemon)]
-    _until(lambda: all(file.exists() for file in there))
+    until(lambda: all(file.exists() for file in there), JOB_TIME)
     return Work(unfinished=_unfinished(subject.scratch))
 
 
@@ -144,21 +133,21 @@ def overlap(subject: Launch, daemon: Process) -> Work:
     """Drop the job "deaf", which does not heed its deadline; then another, which runs while the
     next deadline of the first is far away, and wait for its end."""
     _drop(subject, daemon, ("polite",))
-    _until(lambda: b'"job_signalled"' in logwork.read(subject.scratch / logwork.LOG))
+    until(lambda: b'"job_signalled"' in logwork.read(subject.scratch / logwork.LOG), JOB_TIME)
     _drop(subject, daemon)
-    _until(lambda: not _left_over(subject, "deaf"))
+    until(lambda: not _left_over(subject, "deaf"), JOB_TIME)
     return Work(unfinished=_left_over(subject, "deaf"))
 
 
 def ends(subject: Launch, daemon: Process) -> Work:
     """Drop jobs that end in every way, and see that each is told; then end what they left."""
     _drop(subject, daemon)
-    _until(lambda: not _unfinished(subject.scratch))
+    until(lambda: not _unfinished(subject.scratch), JOB_TIME)
     orphans = _asleep(subject, 1, _sleeps_alone)
     for orphan in orphans:
         with suppress(ProcessGone):
             subject.send(orphan.process, signal.SIGKILL)
-    _until(lambda: not _others(subject, daemon) and not _zombies(daemon), ZOMBIE_TIME)
+    until(lambda: not _others(subject, daemon) and not _zombies(daemon), ZOMBIE_TIME)
     return Work(
         children=orphans,
         unfinished=_unfinished(subject.scratch),
@@ -170,7 +159,7 @@ def ends(subject: Launch, daemon: Process) -> Work:
 def inject(subject: Launch, daemon: Process) -> Work:
     """Drop a job whose name would forge a line of the log."""
     _drop(subject, daemon)
-    _until(lambda: not _unfinished(subject.scratch))
+    until(lambda: not _unfinished(subject.scratch), JOB_TIME)
     return Work(unfinished=_unfinished(subject.scratch))
 
 
@@ -180,14 +169,14 @@ def burst(subject: Launch, daemon: Process) -> Work:
     sleeping = _asleep(subject, len(dropped))
     with suppress(ProcessGone):
         subject.send(daemon, signal.SIGSTOP)
-        _until(lambda: snapshot(daemon.pid, {"status"}).state == "T")
+        until(lambda: snapshot(daemon.pid, {"status"}).state == "T", JOB_TIME)
         for child in sleeping:
             subject.send(child.process, signal.SIGKILL)
-        _until(lambda: _zombies(daemon) >= len(sleeping))
+        until(lambda: _zombies(daemon) >= len(sleeping), JOB_TIME)
         stopped = _snapshots([daemon], {"status"})
         ended = _zombies(daemon)
         subject.send(daemon, signal.SIGCONT)
-        _until(lambda: not _zombies(daemon), ZOMBIE_TIME)
+        until(lambda: not _zombies(daemon), ZOMBIE_TIME)
         return Work(sleeping, stopped, ended, _zombies(daemon), _unfinished(subject.scratch))
     return Work(sleeping)
 
@@ -195,8 +184,8 @@ def burst(subject: Launch, daemon: Process) -> Work:
 def late(subject: Launch, daemon: Process) -> Work:
     """Drop jobs that run longer than they may, and wait for their ends."""
     _drop(subject, daemon)
-    _until(lambda: not _unfinished(subject.scratch))
-    _until(lambda: not _others(subject, daemon), ZOMBIE_TIME)
+    until(lambda: not _unfinished(subject.scratch), JOB_TIME)
+    until(lambda: not _others(subject, daemon), ZOMBIE_TIME)
     return Work(unfinished=_unfinished(subject.scratch), left=_snapshots(_others(subject, daemon)))
 
 

@@ -69,7 +69,7 @@ def _refuse_option(name: str) -> NoReturn:
 
 def _read_lab(text: str) -> int:
     if not re.fullmatch("0*[0-9]{1,2}", text) or not 1 <= int(text[-2:]) <= LAST_LAB:
-        _refuse(text, "--lab expects a number from 1 to 13")
+        _refuse(text, f"--lab expects a number from 1 to {LAST_LAB}")
     return int(text[-2:])
 
 
@@ -78,7 +78,7 @@ def options_read(words: list[str]) -> Options:
 
     Leaves with EXIT_USAGE when they are wrong, and has said so on standard error.
     """
-    options, lab = Options(), str(LAST_LAB)
+    options, lab = Options(), None
     _all_in_full(words)
     try:
         found, others = getopt.gnu_getopt(words, "c:h", _NAMES)
@@ -97,7 +97,8 @@ def options_read(words: list[str]) -> Options:
             options.help = True
     if others:
         _refuse(others[0], "unexpected argument")
-    options.lab = _read_lab(lab)
+    if lab is not None:
+        options.lab = _read_lab(lab)
     return options
 
 

@@ -53,9 +53,8 @@ def signals_open() -> int:
 
     Ignores SIGTSTP, SIGTTIN and SIGTTOU: a daemon has no terminal that could stop it. Ignores
     SIGPIPE and SIGXFSZ: a peer that hangs up, or a file that has reached its limit, must cost us
-    an EPIPE or EFBIG from write(2), not our life. Blocks
-    SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD and opens one signalfd(2) for the five
-    (non-blocking, close-on-exec).
+    an EPIPE or EFBIG from write(2), not our life. Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and
+    SIGCHLD and opens one signalfd(2) for the five (non-blocking, close-on-exec).
 
     Returns the descriptor, owned by the caller. Raises Failure.
     """

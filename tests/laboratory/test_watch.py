@@ -109,6 +109,22 @@ def test_save_runs_again(saved: Callable[[Path, str], None], language: str, cour
         assert terminal.end() == 0
 
 
+def test_link_to_the_file(course: Copy, tmp_path: Path) -> None:
+    """A link to where one keeps the work: a save there is a save; one to nowhere is told."""
+    file = course.skeleton(1, "c")
+    elsewhere = file.rename(tmp_path / "mine.c")
+    file.symlink_to(elsewhere)
+    with watching(course) as terminal:
+        terminal.see("Your turn")
+        terminal.see(KEYS)
+        by_truncation(elsewhere, elsewhere.read_text() + "/* begun */\n")
+        terminal.see("labs/01-detach/detach.c was saved")
+        terminal.see("yours (C)")
+    elsewhere.unlink()
+    with watching(course) as terminal:
+        terminal.see("is no regular file")
+
+
 def test_what_is_no_save(course: Copy) -> None:
     """Swap files, copies, reading and an emptied file that is not closed yet start nothing."""
     file = course.skeleton(1, "c")

@@ -4,6 +4,7 @@ it is in words, ends with the exit code it promises, in time, and leaves nothing
 Each test works in a copy of the house; the fixture `house` is the witness that nothing is left.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from observed import until
 from student import FULL, LIMIT, SUFFIXES, Copy, Run
 
 FIRST = {
@@ -249,18 +251,32 @@ def test_compiled_once(house: Copy) -> None:
     assert not list((house.root / "build/pycache").joinpath(*mine.parts[1:]).glob("*"))
 
 
+@pytest.mark.timeout(240)
 def test_runs_side_by_side(house: Copy) -> None:
     """Two terminals, one save: neither run stumbles over what the other is building."""
-    path = house.fill_in(1, "c")
-    text = path.read_text()
+    path = house.skeleton(1, "c")
     for save in range(3):
-        path.write_text(f"{text}\n/* save {save} */\n")
-        runs = [house.start("lab", "1", "--alone", "--plain") for _ in range(3)]
-        for run in runs:
-            output, errors = run.communicate(timeout=LIMIT)
-            assert run.returncode == 0 and f"yours (C): {FULL}" in output, output + errors
+        path.write_text(f"no C {save}\n")
+        runs = [house.start("mine", "--plain") for _ in range(3)]
+        for said in [run.communicate(timeout=LIMIT) for run in runs]:
+            assert f"no C {save}" in said[0] and "cannot go on" not in said[1], said
 
 
+def test_build_waits_for_another(house: Copy) -> None:
+    """While somebody builds a module, nobody else does."""
+    house.skeleton(1, "c").write_text("no C\n")
+    lock = house.root / "build/locks/mine-01"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waits = re.compile(rf"-> FLOCK .*:{os.fstat(held.fileno()).st_ino} ")
+        run = house.start("mine", "--plain")
+        until(lambda: waits.search(Path("/proc/locks").read_text()) is not None)
+    said = run.communicate(timeout=LIMIT)
+    assert run.returncode == 1 and "no C" in said[0], said
+
+
+@pytest.mark.timeout(240)
 def test_build_that_is_run(house: Copy) -> None:
     """A save does not take away the program that a run beside it is still looking at; but not all
     that was ever built stays."""

@@ -19,6 +19,8 @@ from daemonlab.record import Record
 from daemonlab.stuck import Stuck
 from daemonlab.text import printable
 
+_AT_THE_END = frozenset({"stop", "failed", "stopped"})
+"""Events that a start logs after it was given up: they do not tell how far it got."""
 _MOST_PROCESSES = 3
 """Processes of which is said where they stood."""
 _MUCH = 0.5
@@ -184,13 +186,21 @@ def _reached(result: Result, outcome: Outcome) -> tuple[str, str]:
     record = result.records[outcome.scenario]
     if record.settings is None or "log" not in record.settings or _own_file(result) is None:
         return "", ""
-    names = [str(event["event"]) for event in events(record.log) if "event" in event]
+    logged = [str(one["event"]) for one in events(record.log) if "event" in one]
+    names = [name for name in logged if name not in _AT_THE_END]
     last = names[-1] if names else "unopened" if record.log_mode is None else "opened"
     functions = result.lab.reached.get(last, "")
     told = {"unopened": "Its log was not opened yet", "opened": "Its log was opened, and is empty"}
     ended = told.get(last, f'The last line of its log is "{printable(last)}"')
+    error = f', then "{printable(_logged_error(record))}"' if _logged_error(record) else ""
     where = f": look at {functions.replace(', ', ' or ')}" if functions else ""
-    return f"{ended}{where}.", functions
+    return f"{ended}{error}{where}.", functions
+
+
+def _logged_error(record: Record) -> str:
+    """Why the daemon gave up, as its log tells; empty if it does not."""
+    errors = [one.get("error") for one in events(record.log) if one.get("event") == "failed"]
+    return str(errors[-1])[:_MOST_COLUMNS] if errors else ""
 
 
 def _blamed(result: Result, said: str) -> str:
@@ -214,7 +224,8 @@ def _blamed(result: Result, said: str) -> str:
 def _next_step(result: Result, outcome: Outcome, said: str) -> str:
     check, file = outcome.check, _own_file(result)
     named = _NOT_WRITTEN.search(said)
-    function = named[1] if named and file else _blamed(result, said)
+    heard = f"{said}\n{_logged_error(result.records[outcome.scenario])}"
+    function = named[1] if named and file else _blamed(result, heard)
     if not function and outcome is result.outcomes[0]:
         function = _reached(result, outcome)[1]
     function = function or check.function

@@ -211,7 +211,7 @@ def begin(lab: Lab, languages: Sequence[str] = LANGUAGES) -> list[str]:
     return [
         "Your turn.",
         f"Open {files},",
-        f"write the functions marked TODO, and run make lab-{lab.number} again: a third column",
+        f"write the functions marked TODO, and run make lab-{lab.number} again: one more column",
         f"will be yours. The chapter is {chapter(f'{lab.folder.name}.md#your-turn')}.",
     ]
 

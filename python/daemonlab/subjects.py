@@ -8,6 +8,7 @@ of its own; nothing of it is ever imported here.
 import fcntl
 import hashlib
 import os
+import resource
 import select
 import shutil
 import signal
@@ -27,6 +28,8 @@ _BUILD_TIME = 60
 """Seconds that a compiler is given."""
 _GRACE = 2.0
 """Seconds that it is given to tidy up when it has to end."""
+_BUILD_MEMORY = 2 << 30
+"""Bytes of address space for each process of a build: a source may include /dev/zero."""
 _MOST_OUTPUT = 20_000
 """Bytes of a compiler's output that are shown."""
 _KEPT = 4
@@ -83,6 +86,9 @@ def _run(command: Sequence[str], what: str) -> str:
         start_new_session=True,
         cwd=ROOT,
     ) as process:
+        # make has not read its Makefile yet; what it starts inherits the limit: prlimit(2).
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (_BUILD_MEMORY, _BUILD_MEMORY))
         try:
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:

@@ -198,6 +198,13 @@ def test_does_not_compile(language: str, house: Copy) -> None:
     assert known(house).entry(1, language).failing == NOT_BUILT
 
 
+def test_compiler_without_end(house: Copy) -> None:
+    """A source without end: the compiler runs out of its own memory, not the machine of its."""
+    house.skeleton(1, "c").write_text('#include "/dev/zero"\n')
+    run = lab(house, 1)
+    assert "out of memory" in run.words and "The laboratory is in order" in run.words
+
+
 # --- what is noted
 
 

@@ -158,7 +158,7 @@ INJECTED = (
 )
 """A name: newlines, what a terminal would obey, characters of 2, 3 and 4 bytes, and bytes that
 are none."""
-WORKERS_NAMED = ("queue", "reporter")
+WORKERS_NAMED = ("config", "queue", "reporter")
 """The workers of the daemon, in the order of the alphabet."""
 VICTIM_WORKER = "reporter"
 """The one that is made to fail."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from daemonlab.configwork import mount
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, NULL_VARIABLES, Environment
 from daemonlab.interfere import HOLDING, denying
 from daemonlab.logwork import LOG
@@ -156,6 +157,12 @@ INJECTED = (
 )
 """A name: newlines, what a terminal would obey, characters of 2, 3 and 4 bytes, and bytes that
 are none."""
+_LIMITED = {**_LOG, "spool": "{scratch}/spool", "job_timeout": "60", "job_grace": "60"}
+_SHORT = {
+    "first": "trap '' TERM; >{scratch}/first; exec sleep 60",
+    "second": "trap '' TERM; exec sleep 60",
+}
+"""Jobs that only SIGKILL ends."""
 TORN = b'{"ts":"2026-'
 """What the log of the scenario "friendly" of lab 6 holds before the daemon starts."""
 
@@ -266,6 +273,14 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("rotate", FRIENDLY, _LOG, ("rotate",)),
         Scenario("vanish", FRIENDLY, _LOG, ("vanish", "fill")),
         Scenario("foreground", _SERVED, {}, ("TERM",), foreground=True),
+    ),
+    7: (
+        Scenario("friendly", FRIENDLY, _LOG, ("hangup", "answers", "TERM")),
+        Scenario("rename", FRIENDLY, _LOG, ("rename",)),
+        Scenario("in-place", BARE, _LOG, ("in-place",)),
+        Scenario("swap", FRIENDLY, _LOG, ("swap",), prepare=mount),
+        Scenario("restart", HOSTILE, _LOG, ("restart",)),
+        Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT),
     ),
 }
 

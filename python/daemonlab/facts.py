@@ -911,9 +911,11 @@ _changed("good", "when_good", "The same when a good one came.")
 
 @_fact
 def generations(record: Record) -> Fact:
-    """The generations of the configuration, as its log names them one after another."""
-    found = [event.get("generation") for event in _of_jobs(record, "reload")]
-    return Fact(tuple(found), f"{len(found)} events reload in the log")
+    """The generations of the configuration that its log names at one SIGHUP after another."""
+    logs = [_step(record, step) or b"" for step in ("hangup", "hangup again")]
+    found = [event for log in logs for event in events(log) if event.get("event") == "reload"]
+    numbers = tuple(event.get("generation") for event in found)
+    return Fact(numbers, f"{len(found)} events reload in the log")
 
 
 @_fact

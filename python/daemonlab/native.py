@@ -44,6 +44,7 @@ CALLS = {
     "clone3": lib.SYS_clone3,
     "close_range": lib.SYS_close_range,
     "flock": lib.SYS_flock,
+    "inotify_init1": lib.SYS_inotify_init1,
 }
 """The numbers of the system calls that can be denied."""
 

@@ -15,6 +15,7 @@ ffi.cdef("""
 
     static const int SYS_clone3;
     static const int SYS_close_range;
+    static const int SYS_inotify_init1;
     static const int SYS_flock;
     int deny_call(unsigned int number, unsigned int error);
     int hold_locks(void);

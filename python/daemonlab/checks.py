@@ -4,12 +4,21 @@ The same function judges the reference in the tests, a student's module, a submi
 program of the system. What a check is worth and why it matters stands in the lab's `lab.toml`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from daemonlab.configwork import ANSWERS
 from daemonlab.facts import Facts
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP
+from daemonlab.scenarios import (
+    ANOTHER,
+    COPIES,
+    FORGED,
+    NOWHERE,
+    VICTIM_WORKER,
+    WARMUP,
+    WORKERS_NAMED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -690,3 +699,228 @@ def foreground(facts: Facts) -> Verdict:
     """In the foreground, without a log of its own, it says on standard error what it has to say."""
     wanted = ("starting", "ready", "stop", "stopped")
     return _equals(facts, "printed_events", wanted, f"printed: {show(wanted)}")
+
+
+# --- lab 7 ---
+
+_NEXT = ("file+1",)
+"""The file was noticed, and the next generation holds."""
+
+
+def _all(facts: Facts, wanted: Mapping[str, object], expected: str) -> Verdict:
+    """The first of these facts that is not as wanted, or the last."""
+    verdict = Verdict(None, "nothing was looked at", expected)
+    for name, value in wanted.items():
+        verdict = _equals(facts, name, value, expected)
+        if not verdict.passed:
+            said = " ".join(name.split("_"))
+            return replace(verdict, observed=f"{said}: {verdict.observed}")
+    return verdict
+
+
+@_check("wrong")
+def wrong(facts: Facts) -> Verdict:
+    """With --check it refuses what is wrong, and names the line that is."""
+    expected = "exit 78, with the file, the line, what stands there and what was expected"
+    found = facts["answers"]
+    if not isinstance(found.value, tuple):
+        return Verdict(None, found.evidence, expected)
+    for answer, (name, (text, line)) in zip(found.value, ANSWERS.items(), strict=True):
+        if answer != f"{name} 78 {line}: {text.splitlines()[line - 1]}":
+            return Verdict(False, answer, expected, found.evidence)
+    return Verdict(True, f"{len(found.value)} of {len(found.value)} refused", expected)
+
+
+@_check("hangup")
+def hangup(facts: Facts) -> Verdict:
+    """At SIGHUP it reads its configuration again: the next generation holds."""
+    wanted = {"when_hung_up": ("HUP+1",), "when_hung_up_again": ("HUP+1",), "generations": (2, 3)}
+    return _all(facts, wanted, "the event reload at each, with generation 2 and 3")
+
+
+@_check("renamed")
+def renamed(facts: Facts) -> Verdict:
+    """It notices when another file is renamed over its own. What happens beside it, or that it is
+    gone for a moment, is no reason to read anything."""
+    wanted = {"when_renamed": _NEXT, "when_beside": (), "when_away": (), "when_back": _NEXT}
+    return _all(facts, wanted, "one reload for the rename over it, one when it is back")
+
+
+@_check("written")
+def written(facts: Facts) -> Verdict:
+    """It notices when its file was written in place, once it is closed: half of a file is never
+    read."""
+    wanted = {
+        "when_cut": (),
+        "when_cut_closed": _NEXT,
+        "when_made": (),
+        "when_made_closed": _NEXT,
+    }
+    return _all(facts, wanted, "one reload when it is closed, none before")
+
+
+@_check("swapped")
+def swapped(facts: Facts) -> Verdict:
+    """It notices each time that a link on the way to its file is exchanged."""
+    wanted = {"when_swapped": _NEXT, "when_swapped_again": _NEXT}
+    return _all(facts, wanted, "one reload for each exchange")
+
+
+@_check("kept")
+def kept(facts: Facts) -> Verdict:
+    """A bad file changes nothing, and the log says what is wrong with it."""
+    wanted = {"when_bad": ("file:kept",), "complaint": "6: workers = none", "when_good": _NEXT}
+    verdict = _all(facts, wanted, "reload_failed with file and line, generation 1 kept")
+    if not verdict.passed:
+        return verdict
+    # Also what was good in it: the first job was started while it lay there.
+    signals = facts["job_signals"]
+    if any(sent.startswith("first:") for sent in _names(facts, "job_signals")):
+        observed = f"limits of the bad file: {show(signals.value)}"
+        return Verdict(False, observed, verdict.expected, signals.evidence)
+    first = [job for job in _names(facts, "job_generations") if job.startswith("first:")]
+    return Verdict(first == ["first:1"], show(first), verdict.expected, verdict.evidence)
+
+
+@_check("whole")
+def whole(facts: Facts) -> Verdict:
+    """A new generation holds as a whole: all limits of a job are of one. Those that run keep
+    theirs."""
+    expected = "TERM and KILL by the new limits for the second job, nothing for the first"
+    wanted = {"job_signals": ("second:TERM", "second:KILL")}
+    return _all(facts, wanted, expected)
+
+
+@_check("restart")
+def restart(facts: Facts) -> Verdict:
+    """It says which keys cannot change while it runs, for as long as the file has others."""
+    wanted = {
+        "when_fixed": ("file+1", "restart:umask,workers"),
+        "when_fixed_again": ("HUP+1", "restart:umask,workers"),
+        "when_unfixed": _NEXT,
+    }
+    return _all(facts, wanted, "restart_needed with umask and workers, until they are changed back")
+
+
+# --- lab 8 ---
+
+_WORKER = f"worker {VICTIM_WORKER}"
+
+
+@_check("threads")
+def threads(facts: Facts) -> Verdict:
+    """Each worker is a thread that has the worker's name."""
+    return _equals(facts, "threads", WORKERS_NAMED)
+
+
+@_check("thread-signals")
+def thread_signals(facts: Facts) -> Verdict:
+    """No worker can be the one that gets a signal; the main thread can, as before."""
+    expected = "each worker blocks all signals, and the main thread those of lab 3 alone"
+    verdict = _judge(facts, "thread_signals", lambda free: free == (), expected)
+    if verdict.passed is False:
+        return replace(verdict, observed=f"not blocked: {verdict.observed}")
+    blocked = facts["blocked"]
+    if verdict.passed and len(_names(facts, "blocked")) > _READ:
+        observed = f"the main thread blocks {show(blocked.value)}"
+        return Verdict(False, observed, expected, blocked.evidence)
+    return verdict
+
+
+_READ = 5
+"""Signals that lab 3 reads from a descriptor."""
+
+
+@_check("not-started")
+def not_started(facts: Facts) -> Verdict:
+    """A worker that cannot be started is a start that has failed."""
+    expected = "the starter exits with 1 and names the worker; no process left"
+    status, output = facts["starter_status"], facts["output"]
+    if status.value != 1:
+        observed = f"the starter: {show(status.value)}"
+        return Verdict(False, observed, expected, status.evidence)
+    if not any(f"worker {name}" in str(output.value) for name in WORKERS_NAMED):
+        return Verdict(False, "no worker is named", expected, show(output.value))
+    verdict = _equals(facts, "left", 0, expected)
+    return replace(verdict, observed="1") if verdict.passed else verdict
+
+
+def _fails(facts: Facts, action: str, *words: str) -> Verdict:
+    """Whether it has ended with 1, and told the cause in the last line of its log."""
+    expected = f"exit 1 within 3 s; the last line is failed and names {_WORKER}"
+    verdict = _equals(facts, action, "exit 1", expected)
+    if not verdict.passed:
+        return verdict
+    event, error = facts["last_event"], facts["last_error"]
+    if event.value != "failed":
+        return Verdict(False, f"the last line: {show(event.value)}", expected, event.evidence)
+    if not all(word in str(error.value) for word in (_WORKER, *words)):
+        return Verdict(False, f"the cause: {show(error.value)}", expected, error.evidence)
+    return Verdict(True, show(error.value), expected, verdict.evidence)
+
+
+@_check("fails")
+def fails(facts: Facts) -> Verdict:
+    """A worker that fails ends the daemon, which tells why."""
+    return _fails(facts, "at_fail")
+
+
+@_check("first-error")
+def first_error(facts: Facts) -> Verdict:
+    """Of two workers that fail the first is the cause."""
+    return _fails(facts, "at_fail_both")
+
+
+@_check("vanishes")
+def vanishes(facts: Facts) -> Verdict:
+    """A worker that ends without having been asked has failed, too."""
+    return _fails(facts, "at_vanish")
+
+
+@_check("fails-stopping")
+def fails_stopping(facts: Facts) -> Verdict:
+    """One that fails while all are stopping has failed."""
+    return _fails(facts, "at_TERM_fail")
+
+
+@_check("hangs")
+def hangs(facts: Facts) -> Verdict:
+    """One that does not stop is named, and left behind."""
+    verdict = _fails(facts, "at_TERM")
+    told = facts["worker_ends"]
+    if verdict.passed and f"hung {VICTIM_WORKER}" not in _names(facts, "worker_ends"):
+        return Verdict(False, f"logged: {show(told.value)}", verdict.expected, told.evidence)
+    return verdict
+
+
+@_check("others")
+def others(facts: Facts) -> Verdict:
+    """When one has failed, all others are asked to stop, and do."""
+    rest = [f"ended {name}" for name in WORKERS_NAMED if name != VICTIM_WORKER]
+    expected = f"failed {VICTIM_WORKER}, then {', '.join(rest)}"
+    wanted = [f"failed {VICTIM_WORKER}", *rest]
+    return _judge(
+        facts,
+        "worker_ends",
+        lambda found: (
+            isinstance(found, tuple)
+            and found[:1] == (wanted[0],)
+            and sorted(found) == sorted(wanted)
+        ),
+        expected,
+    )
+
+
+@_check("stops")
+def stops(facts: Facts) -> Verdict:
+    """Asked to stop, each worker ends, and the daemon with them."""
+    expected = "exit 0; each worker has ended; the last line is stopped"
+    verdict = _equals(facts, "at_TERM", "exit 0", expected)
+    if not verdict.passed:
+        return verdict
+    ends, last = facts["worker_ends"], facts["last_event"]
+    if sorted(_names(facts, "worker_ends")) != [f"ended {name}" for name in WORKERS_NAMED]:
+        return Verdict(False, f"logged: {show(ends.value)}", expected, ends.evidence)
+    if last.value != "stopped":
+        return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
+    return verdict

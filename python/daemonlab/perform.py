@@ -13,8 +13,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from daemonlab import logwork, stuck, work
-from daemonlab.interfere import SOCKET, Locks, locks
+from daemonlab import configwork, groupwork, logwork, stuck, work
+from daemonlab.environment import FRIENDLY
+from daemonlab.interfere import SOCKET, Locks, Waits, locks, waits
 from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
 from daemonlab.observe import (
     Process,
@@ -203,6 +204,22 @@ def _again(subject: Launch, daemon: Process) -> Reaction:
         return Reaction("again", alive(daemon), seconds=time.monotonic() - began, again=again)
 
 
+def _answers(subject: Launch, daemon: Process) -> Reaction:
+    """Ask with --check about files that are wrong. The daemon that runs has no part in it."""
+    asked, path = {}, subject.scratch / configwork.ASKED
+    own = str(subject.scratch / configwork.CONFIGURATION)
+    command = [str(path) if word == own else word for word in subject.command]
+    for name, (text, _) in configwork.ANSWERS.items():
+        with suppress(OSError):  # the subject may have put anything there
+            path.write_text(text, encoding="utf-8")
+        one = launch([*command, "--check"], FRIENDLY, subject.variables, subject.scratch)
+        with one as second:
+            ended = second.wait_starter(START_TIME)
+            code = "none" if ended is None else str(ended.code)
+            asked[name] = f"{code} ".encode() + second.output()
+    return Reaction("answers", alive(daemon), logs=asked)
+
+
 def _replace(subject: Launch, daemon: Process) -> Reaction:
     """Put another daemon's PID file in the place of its own."""
     other = subject.scratch / "other.pid"
@@ -231,11 +248,19 @@ def _storm(subject: Launch, process: Process) -> None:
             subject.send(process, number)
 
 
+_LOGGED = {**logwork.ACTIONS, **configwork.ACTIONS}
+
+
 def _log_reaction(subject: Launch, process: Process, action: str) -> Reaction:
-    writer = logwork.Writer(process.pid, subject.scratch, partial(_send, subject, process))
+    writer = logwork.Writer(
+        process.pid,
+        subject.scratch,
+        send=partial(_send, subject, process),
+        rest=partial(_quiet, subject, process, 0),
+    )
     began, before, logs = time.monotonic(), _writes(process), None
     with suppress(OSError):  # the subject may have removed what is to be changed, or be dead
-        logs = logwork.ACTIONS[action](writer)
+        logs = _LOGGED[action](writer)
     after = _writes(process)
     writes = None if before is None or after is None else after - before
     return Reaction(
@@ -243,15 +268,28 @@ def _log_reaction(subject: Launch, process: Process, action: str) -> Reaction:
     )
 
 
-def act(subject: Launch, process: Process, action: str) -> Reaction:
+def _worker_reaction(subject: Launch, process: Process, action: str, held: Waits) -> Reaction:
+    send = partial(subject.send, process)
+    victim = groupwork.Victim(subject.scratch, held, held.threads, send)
+    began = time.monotonic()
+    with suppress(ProcessGone):
+        groupwork.ACTIONS[action](victim)
+    return _reaction(subject, process, action, began, STOP_TIME)
+
+
+def act(subject: Launch, process: Process, action: str, held: Waits | None = None) -> Reaction:
     """Do one thing to the daemon and see what it does.
 
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
     same once more; "replace" puts another's PID file in the place of its own; "storm" sends many
     SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
     row, each sent when the one before has been taken, and it is expected to end. The actions of
-    work.py give it jobs, those of logwork.py do something to its log.
+    work.py give it jobs, those of logwork.py do something to its log, those of configwork.py to
+    its configuration, those of groupwork.py to one of its workers that is held; "answers" asks the
+    program what it thinks of other configurations.
     """
+    if held is not None and action in groupwork.ACTIONS:
+        return _worker_reaction(subject, process, action, held)
     if action == "again":
         return _again(subject, process)
     if action == "replace":
@@ -260,7 +298,9 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
     if action in work.ACTIONS:
         done = work.ACTIONS[action](subject, process)
         return Reaction(action, alive(process), seconds=time.monotonic() - began, work=done)
-    if action in logwork.ACTIONS:
+    if action == "answers":
+        return _answers(subject, process)
+    if action in _LOGGED:
         return _log_reaction(subject, process, action)
     with suppress(ProcessGone):
         if action == "logout":
@@ -281,12 +321,14 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
     return _reaction(subject, process, action, began, STOP_TIME)
 
 
-def _actions(subject: Launch, daemon: Process, actions: Sequence[str]) -> tuple[Reaction, ...]:
+def _actions(
+    subject: Launch, daemon: Process, actions: Sequence[str], held: Waits | None
+) -> tuple[Reaction, ...]:
     reactions: list[Reaction] = []
     for action in actions:
         if reactions and not reactions[-1].alive and action != "again":
             break
-        reactions.append(act(subject, daemon, action))
+        reactions.append(act(subject, daemon, action, held))
     return tuple(reactions)
 
 
@@ -370,11 +412,9 @@ def _bequeathed(subject: Launch) -> tuple[int, ...]:
     return subject.bequeathed()
 
 
-def _overtake(
-    subject: Launch, scenario: Scenario, held: Locks | None, seconds: float
-) -> int | None:
+def _overtake(subject: Launch, scenario: Scenario, held: Locks, seconds: float) -> int | None:
     """Do what the scenario has happen just before the daemon locks its file."""
-    if held is None or scenario.overtake is None:
+    if scenario.overtake is None:
         return None
     return held.overtake(
         partial(scenario.overtake, subject.scratch),
@@ -433,12 +473,16 @@ def _prepare(command: Command, scenario: Scenario, scratch: Path) -> tuple[str, 
 
 
 def _watch(
-    subject: Launch, scenario: Scenario, held: Locks | None, start_time: float, clock: float
+    subject: Launch,
+    scenario: Scenario,
+    held: Locks | Waits | None,
+    start_time: float,
+    clock: float,
 ) -> Record:
     """See what the subject turns into, act on it, and write down what it showed."""
     waited = scenario.killed_early and not _kill_early(subject, start_time)
     early = _abandon(subject, start_time) if scenario.abandoned else ()
-    overtaken = _overtake(subject, scenario, held, start_time)
+    overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
     if scenario.foreground:
         ended = _await_ready(subject, start_time)
     else:
@@ -449,7 +493,9 @@ def _watch(
     seen = _snapshots(subject.processes() if settled else _settle(subject, scenario))
     files = _files(subject.scratch)
     daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
-    reactions = _actions(subject, daemon, scenario.actions) if daemon and not hangs else ()
+    threads = groupwork.threads(daemon.pid) if daemon else ()
+    workers = held if isinstance(held, Waits) else None
+    reactions = _actions(subject, daemon, scenario.actions, workers) if daemon and not hangs else ()
     log = _file(subject.scratch / logwork.LOG)
     return Record(
         scenario=scenario.name,
@@ -468,6 +514,7 @@ def _watch(
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
         stuck=tuple(map(stuck.look, seen.values())) if hangs else (),
+        threads=threads,
         reactions=(*early, *reactions),
         overtaken=overtaken,
         output=subject.output(),
@@ -498,7 +545,11 @@ def performing(
     clock = time.time()
     with folder() as scratch, ExitStack() as stack:
         line = _prepare(command, scenario, scratch)
-        held = stack.enter_context(locks(scratch)) if scenario.overtake else None
+        held: Locks | Waits | None = None
+        if scenario.overtake:
+            held = stack.enter_context(locks(scratch))
+        elif scenario.holds:
+            held = stack.enter_context(waits(scratch, scenario.holds))
         subject = stack.enter_context(launch(line, scenario.environment, variables, scratch))
         yield subject, _watch(subject, scenario, held, seconds, clock)
 

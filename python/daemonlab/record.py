@@ -31,7 +31,8 @@ class Reaction:
     work: "Work | None" = None
     """What became of the jobs, where the action gave it some."""
     logs: "Mapping[str, bytes] | None" = None
-    """What was in the log, by step, where the action was one of logwork.py."""
+    """What was in the log, by step, where the action was one of logwork.py or configwork.py; what
+    was answered, where it was "answers"."""
     writes: int | None = None
     """How many system calls of the daemon wrote something meanwhile, as the kernel counts them;
     None: it does not, or that was not asked."""
@@ -83,6 +84,17 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread of the daemon."""
+
+    number: int
+    name: str
+    """What /proc shows as comm."""
+    blocked: frozenset[int]
+    """The signals that it blocks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One launch. Numbers of processes are those of the moment; nothing here is alive any more."""
 
@@ -114,6 +126,8 @@ class Record:
     """Every process of the subject at that time, the daemon among them."""
     stuck: tuple[Stuck, ...]
     """Where they stood when the time was over; empty where the starter had come to its end."""
+    threads: tuple[Thread, ...]
+    """The daemon's threads at that time, but the main one."""
     reactions: tuple[Reaction, ...]
     output: bytes
     """What came over the terminal, or over descriptors 1 and 2."""

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from daemonlab.configwork import mount
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, NULL_VARIABLES, Environment
-from daemonlab.interfere import HOLDING, denying
+from daemonlab.interfere import HOLDING, HOLDING_WAITS, denying
 from daemonlab.logwork import LOG
 
 WARMUP = 0.8
@@ -52,6 +53,8 @@ class Scenario:
     overtake: Callable[[Path], None] | None = None
     """What happens in the folder of the launch just before it locks a file for the first time:
     for a command that is started through HOLDING."""
+    holds: tuple[str, ...] = ()
+    """Its threads whose waits are held, by name: for one that is started through HOLDING_WAITS."""
 
 
 PIDFILE = "labd.pid"
@@ -156,6 +159,30 @@ INJECTED = (
 )
 """A name: newlines, what a terminal would obey, characters of 2, 3 and 4 bytes, and bytes that
 are none."""
+_LIMITED = {**_LOG, "spool": "{scratch}/spool", "job_timeout": "60", "job_grace": "60"}
+_SHORT = {
+    "first": "trap '' TERM; >{scratch}/first; exec sleep 60",
+    "second": "trap '' TERM; exec sleep 60",
+}
+"""Jobs that only SIGKILL ends."""
+
+WORKERS_NAMED = ("config", "queue", "reporter")
+"""The workers of the daemon, in the order of the alphabet."""
+VICTIM_WORKER = "reporter"
+"""The one that is made to fail."""
+
+
+def _holding(name: str, action: str, *others: str, **settings: str) -> Scenario:
+    return Scenario(
+        name,
+        FRIENDLY,
+        {**_LOG, **settings},
+        (action,),
+        through=HOLDING_WAITS,
+        holds=(VICTIM_WORKER, *others),
+    )
+
+
 TORN = b'{"ts":"2026-'
 """What the log of the scenario "friendly" of lab 6 holds before the daemon starts."""
 
@@ -275,6 +302,23 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("rotate", FRIENDLY, _LOG, ("rotate",)),
         Scenario("vanish", FRIENDLY, _LOG, ("vanish", "fill")),
         Scenario("foreground", _SERVED, {}, ("TERM",), foreground=True),
+    ),
+    7: (
+        Scenario("friendly", FRIENDLY, _LOG, ("hangup", "answers", "TERM")),
+        Scenario("rename", FRIENDLY, _LOG, ("rename",)),
+        Scenario("in-place", BARE, _LOG, ("in-place",)),
+        Scenario("swap", FRIENDLY, _LOG, ("swap",), prepare=mount),
+        Scenario("restart", HOSTILE, _LOG, ("restart",)),
+        Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT),
+    ),
+    8: (
+        Scenario("friendly", FRIENDLY, _LOG, ("TERM",)),
+        Scenario("denied", FRIENDLY, _LOG, through=denying("clone3", "EAGAIN")),
+        _holding("failing", "fail"),
+        _holding("both", "fail both", "queue"),
+        _holding("gone", "vanish"),
+        _holding("stopping", "TERM fail"),
+        _holding("hung", "TERM", stop_timeout="1"),
     ),
 }
 

@@ -3,15 +3,20 @@ about what could not be looked at."""
 
 import pytest
 from daemonlab.checks import CHECKS, show
+from daemonlab.configwork import ANSWERS
 from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP, WORKERS_NAMED
 
 # How jobs end, in any scenario: what is due there is a fact as well.
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
+ENDED = tuple(f"ended {name}" for name in WORKERS_NAMED)
+ANSWERED = tuple(
+    f"{name} 78 {line}: {text.splitlines()[line - 1]}" for name, (text, line) in ANSWERS.items()
+)
 GOOD: dict[str, object] = {
     "environment": "friendly",
     "trouble": "",
@@ -91,6 +96,28 @@ GOOD: dict[str, object] = {
     "log_flags": ("append", "nonblock", "cloexec"),
     "control_bytes": (),
     "job_logged": True,
+    "when_hung_up": ("HUP+1",),
+    "when_hung_up_again": ("HUP+1",),
+    "generations": (2, 3),
+    "when_beside": (),
+    "when_renamed": ("file+1",),
+    "when_away": (),
+    "when_back": ("file+1",),
+    "when_cut": (),
+    "when_cut_closed": ("file+1",),
+    "when_made": (),
+    "when_made_closed": ("file+1",),
+    "when_swapped": ("file+1",),
+    "when_swapped_again": ("file+1",),
+    "when_fixed": ("file+1", "restart:umask,workers"),
+    "when_fixed_again": ("HUP+1", "restart:umask,workers"),
+    "when_unfixed": ("file+1",),
+    "when_bad": ("file:kept",),
+    "when_good": ("file+1",),
+    "job_generations": ("first:1", "second:3"),
+    "job_signals": ("second:TERM", "second:KILL"),
+    "complaint": "6: workers = none",
+    "answers": ANSWERED,
     "at_level_start": (),
     "at_level_error": (),
     "at_level_debug": ("reload",),
@@ -100,6 +127,15 @@ GOOD: dict[str, object] = {
     "in_full_log": ("log_lost", "reload", "reload"),
     "lines_lost": (f"{UNHEARD} warning",),
     "lines_without_room": (f"{UNHEARD} warning",),
+    "threads": WORKERS_NAMED,
+    "thread_signals": (),
+    "last_event": "stopped",
+    "last_error": "none",
+    "worker_ends": ENDED,
+    "at_fail": "exit 1",
+    "at_fail_both": "exit 1",
+    "at_vanish": "exit 1",
+    "at_TERM_fail": "exit 1",
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -113,6 +149,10 @@ KILLED = {"again": (0, True), "again_pidfile": "the second's"}
 UNMOVED = {"in_new_log": None, "in_log_again": None}
 STOPPED = {"at_TERM_TERM": None}
 KEPT = {"pidfile_after": ANOTHER.decode()}
+CAUSE = {"last_event": "failed", "last_error": "worker reporter: poll(): Cannot allocate memory"}
+BROKEN = {"worker_ends": ("failed reporter", "ended config", "ended queue")}
+HUNG = {**CAUSE, "at_TERM": "exit 1", "worker_ends": ("hung reporter",)}
+UNSTARTED = {**NO_DAEMON, "output": "labd: pthread_create() of worker queue: no"}
 
 PASSES: dict[str, dict[str, object]] = {
     "verdict": FAILED,
@@ -122,6 +162,13 @@ PASSES: dict[str, dict[str, object]] = {
     "race": {"output": LATE},
     "foreign": KEPT,
     "stop-children": STOPPED,
+    "not-started": UNSTARTED,
+    "others": BROKEN,
+    "fails": CAUSE,
+    "first-error": CAUSE,
+    "vanishes": CAUSE,
+    "fails-stopping": CAUSE,
+    "hangs": HUNG,
 }
 """What is to be otherwise than in GOOD for a check to pass: for most of them nothing."""
 
@@ -233,6 +280,32 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("injection", {"log_events": ("starting", FORGED)}, "a forged line"),
     ("injection", {"control_bytes": ("1b",)}, "1b"),
     ("injection", {"job_logged": False}, "not in it"),
+    ("wrong", {"answers": ("value 0", *ANSWERED[1:])}, "value 0"),
+    ("wrong", {"answers": (*ANSWERED[:3], "together 78 2: workers = 2")}, "together 78 2"),
+    ("hangup", {"when_hung_up": ()}, "none"),
+    ("hangup", {"when_hung_up_again": ("HUP+0",)}, "HUP+0"),
+    ("hangup", {"generations": (1, 2)}, "1 2"),
+    ("renamed", {"when_renamed": ()}, "none"),
+    ("renamed", {"when_beside": ("file+1",)}, "beside: file+1"),
+    ("renamed", {"when_away": ("file:kept",)}, "away: file:kept"),
+    ("renamed", {"when_back": ("file+1", "file+1")}, "file+1 file+1"),
+    ("written", {"when_cut": ("file+1",)}, "cut: file+1"),
+    ("written", {"when_cut_closed": ()}, "none"),
+    ("written", {"when_made": ("file+1",)}, "made: file+1"),
+    ("written", {"when_made_closed": ()}, "none"),
+    ("swapped", {"when_swapped": ()}, "none"),
+    ("swapped", {"when_swapped_again": ()}, "again: none"),
+    ("kept", {"when_bad": ("file+1",)}, "file+1"),
+    ("kept", {"complaint": ""}, "complaint"),
+    ("kept", {"when_good": ()}, "none"),
+    ("kept", {"job_signals": ("first:TERM", "second:TERM", "second:KILL")}, "first:TERM"),
+    ("kept", {"job_generations": ("first:2", "second:3")}, "first:2"),
+    ("kept", {"job_generations": ()}, "none"),
+    ("whole", {"job_signals": ("second:TERM",)}, "second:TERM"),
+    ("whole", {"job_signals": ("first:TERM", "second:TERM", "second:KILL")}, "first:TERM"),
+    ("restart", {"when_fixed": ("file+1",)}, "file+1"),
+    ("restart", {"when_fixed_again": ("HUP+1",)}, "again: HUP+1"),
+    ("restart", {"when_unfixed": ("file+1", "restart:umask")}, "restart:umask"),
     ("level", {"at_level_start": ("starting", "ready")}, "starting"),
     ("level", {"at_level_error": ("reload",)}, "reload"),
     ("level", {"at_level_debug": ()}, "none"),
@@ -245,9 +318,37 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("lost", {"in_log_again": ("log_lost", "reload", "log_lost", "reload")}, "gone: log_lost"),
     ("lost", {"in_full_log": ("reload", "reload")}, "full: reload"),
     ("foreground", {"printed_events": ()}, "none"),
+    ("threads", {"threads": ("labd", "labd", "labd")}, "labd"),
+    ("thread-signals", {"thread_signals": ("USR2",)}, "not blocked: USR2"),
+    ("thread-signals", {"blocked": ("HUP", "INT", "USR1", "USR2", "TERM", "CHLD")}, "USR2"),
+    ("not-started", {**UNSTARTED, "starter_status": 0}, "the starter: 0"),
+    ("not-started", {**UNSTARTED, "output": "labd: failed"}, "no worker is named"),
+    ("not-started", {**UNSTARTED, "left": 1}, "1"),
+    ("others", {"worker_ends": ("failed reporter",)}, "failed reporter"),
+    ("others", {"worker_ends": (*ENDED, "failed reporter")}, "ended config"),
+    ("fails", {**CAUSE, "at_fail": "runs on"}, "runs on"),
+    ("fails", {**CAUSE, "last_event": "stopped"}, "the last line: stopped"),
+    ("fails", {**CAUSE, "last_error": "poll(): no"}, "the cause: poll()"),
+    ("first-error", {**CAUSE, "last_error": "worker queue: poll(): no"}, "worker queue"),
+    ("vanishes", {**CAUSE, "at_vanish": "exit 0"}, "exit 0"),
+    ("fails-stopping", {**CAUSE, "at_TERM_fail": "exit 0"}, "exit 0"),
+    ("hangs", {**HUNG, "at_TERM": "runs on"}, "runs on"),
+    ("hangs", {**HUNG, "worker_ends": ("ended queue",)}, "logged: ended queue"),
+    ("stops", {"at_TERM": "exit 1"}, "exit 1"),
+    ("stops", {"worker_ends": ENDED[1:]}, "logged: ended queue"),
+    ("stops", {"last_event": "failed"}, "the last line: failed"),
 ]
 
-ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "fallback", "refused-forms", "race"}
+ALWAYS_JUDGE = {
+    "starts",
+    "ready",
+    "verdict",
+    "death",
+    "fallback",
+    "refused-forms",
+    "race",
+    "not-started",
+}
 """They are about the starter, of which something is always known."""
 
 

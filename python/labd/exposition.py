@@ -1,0 +1,213 @@
+"""exposition - the numbers of the daemon as text: for Prometheus, and for people.
+
+Names and units as node_exporter has them: a counter ends with _total, a time is in seconds, a size
+in bytes. What the kernel knows about the process has the names that Prometheus' own libraries give
+it. Where a number cannot be had, its family is missing: 0 would be a lie.
+https://prometheus.io/docs/instrumenting/exposition_formats/
+
+Twin of `c/src/exposition.c`, which writes the format by hand. Here prometheus_client does.
+"""
+
+import html
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from labd.metrics import METRICS_BOUNDS, Counters
+
+VERSION = "0.1.0"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""The media type of what exposition_metrics makes."""
+
+_LANGUAGE = "python"
+
+
+# --- what the kernel knows about us ---
+
+
+def _started_after_boot() -> float:
+    """Seconds from the machine's boot to our start. proc_pid_stat(5), field 22."""
+    # The name before the ')' may hold anything.
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _uptime() -> float | None:
+    with suppress(OSError):
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - _started_after_boot()
+    return None
+
+
+def _open_descriptors() -> int | None:
+    with suppress(OSError):
+        return len(os.listdir("/proc/self/fd")) - 1  # the folder itself
+    return None
+
+
+def _resident_bytes() -> int | None:
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE")
+    return None
+
+
+# --- for Prometheus ---
+
+
+def _gauge(name: str, text: str, value: float | None) -> Iterator[Metric]:
+    """A family with one value and no labels; none if there is no value."""
+    if value is not None:
+        yield GaugeMetricFamily(name, text, value)
+
+
+def _pair(name: str, text: str, results: dict[str, int]) -> Metric:
+    """A family of values that differ in the label "result"."""
+    family = CounterMetricFamily(name, text, labels=["result"])
+    for result, value in results.items():
+        family.add_metric([result], value)
+    return family
+
+
+def _histogram(counters: Counters) -> Metric:
+    """Each bucket counts those of the smaller ones, too."""
+    count, buckets = 0, []
+    for bound, jobs in zip((*METRICS_BOUNDS, float("inf")), counters.buckets, strict=True):
+        count += jobs
+        buckets.append(("+Inf" if bound == float("inf") else str(float(bound)), float(count)))
+    name, text = "labd_job_duration_seconds", "How long jobs ran, from start to end."
+    return HistogramMetricFamily(name, text, buckets, counters.milliseconds / 1000)
+
+
+class _Numbers(Collector):
+    """What prometheus_client writes."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def collect(self) -> Iterable[Metric]:
+        counters, uptime = self._counters, _uptime()
+        info = GaugeMetricFamily(
+            "labd_build_info",
+            "Which labd this is; the value is always 1.",
+            labels=["language", "version"],
+        )
+        info.add_metric([_LANGUAGE, VERSION], 1)
+        yield info
+        yield from _gauge("labd_uptime_seconds", "Time since the process started.", uptime)
+        jobs = {"done": counters.done, "failed": counters.failed}
+        yield _pair("labd_jobs_total", "Jobs that have ended, by result.", jobs)
+        yield _histogram(counters)
+        yield from _gauge("labd_jobs_running", "Jobs that run now.", counters.running)
+        yield from _gauge("labd_queue_length", "Jobs that waited at the last look.", counters.queue)
+        yield _pair(
+            "labd_reloads_total",
+            "Times that the configuration was read again, by result.",
+            {"good": counters.reloads, "bad": counters.bad_reloads},
+        )
+        yield CounterMetricFamily(
+            "labd_children_reaped_total",
+            "Children whose status was taken, orphans too.",
+            counters.reaped,
+        )
+        yield CounterMetricFamily(
+            "labd_log_lines_lost_total",
+            "Lines of the log that could not be written.",
+            counters.lost,
+        )
+        yield from _gauge(
+            "process_start_time_seconds",
+            "When the process started, in seconds since 1970.",
+            None if uptime is None else time.time() - uptime,
+        )
+        yield from _gauge(
+            "process_open_fds", "File descriptors that are open.", _open_descriptors()
+        )
+        yield from _gauge(
+            "process_resident_memory_bytes", "Memory that is resident.", _resident_bytes()
+        )
+
+
+def exposition_metrics(counters: Counters) -> str:
+    """The text format, version 0.0.4."""
+    registry = CollectorRegistry()
+    registry.register(_Numbers(counters))
+    return generate_latest(registry).decode()
+
+
+# --- for people ---
+
+
+def _row(name: str, path: str, text: str) -> str:
+    good = text == "ok\n"
+    told = "yes" if good else html.escape(text.replace("\n", ""))
+    kind = "good" if good else "bad"
+    return f'<tr><th><a href="{path}">{name}</a></th><td class="{kind}">{told}</td></tr>\n'
+
+
+def _number(name: str, value: int) -> str:
+    return f"<tr><th>{name}</th><td>{value}</td></tr>\n"
+
+
+def _row_uptime() -> str:
+    uptime = _uptime()
+    if uptime is None:
+        return ""
+    days, rest = divmod(int(uptime), 86400)
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"<tr><th>Running for</th><td>{days} d {clock}</td></tr>\n"
+
+
+# The system's own fonts and colours: dark where the reader has it dark.
+_HEAD = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>labd</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 3rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .3rem 0; border-bottom: 1px solid #8886; }
+th { font-weight: normal; width: 12rem; }
+td { font-variant-numeric: tabular-nums; }
+.good::before { content: "\\2713  "; }
+.bad::before { content: "\\2717  "; }
+.bad { font-weight: bold; }
+</style>
+</head>
+"""
+
+
+def exposition_page(counters: Counters, alive: str, ready: str) -> str:
+    """A page of HTML. alive and ready are lines of plain text, "ok" among them: what /healthz and
+    /readyz say now."""
+    return "".join(
+        (
+            _HEAD,
+            f"<body>\n<h1>labd</h1>\n<p>Version {VERSION}, in {_LANGUAGE}. ",
+            "As it is now; reload for news.</p>\n<table>\n",
+            _row("Alive", "/healthz", alive),
+            _row("Ready", "/readyz", ready),
+            _row_uptime(),
+            _number("Jobs running", counters.running),
+            _number("Jobs waiting", counters.queue),
+            _number("Jobs done", counters.done),
+            _number("Jobs failed", counters.failed),
+            '</table>\n<p>All numbers, for Prometheus: <a href="/metrics">/metrics</a></p>\n',
+            "</body>\n</html>\n",
+        )
+    )

@@ -265,7 +265,10 @@ int config_load(struct config *config, const char *path, struct failure *why) {
         .workers = 4,
         .poll_interval = 1000,
         .job_timeout = 60000,
-        .job_grace = 5000};
+        .job_grace = 5000,
+        .report_interval = 60000,
+        .stop_timeout = 10000,
+        .worker_timeout = 5000};
     if (path == NULL)
         return 0;
     ssize_t size = read_whole(path, text, sizeof text, why);

@@ -36,9 +36,12 @@ struct config {
     int drain;            /* milliseconds */
     char spool[PATH_MAX]; /* empty: no jobs */
     int workers;
-    int poll_interval; /* milliseconds */
-    int job_timeout;   /* milliseconds */
-    int job_grace;     /* milliseconds */
+    int poll_interval;   /* milliseconds */
+    int job_timeout;     /* milliseconds */
+    int job_grace;       /* milliseconds */
+    int report_interval; /* milliseconds */
+    int stop_timeout;    /* milliseconds */
+    int worker_timeout;  /* milliseconds */
 };
 
 /*

@@ -8,12 +8,22 @@
 
 int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct failure *why) {
     jobs->poll_interval = poll_interval;
-    jobs->next_look = -1;
+    jobs->next_look = jobs->drain_until = -1;
     if (path[0] == '\0')
         return 0;
     int error = spool_open(&jobs->spool, path, why);
     jobs_look(jobs);
     return error;
+}
+
+void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]) {
+    waiting[0] = (struct pollfd){.fd = jobs->children->timer, .events = POLLIN};
+}
+
+long long jobs_due(const struct jobs *jobs) {
+    if (jobs->drain_until < 0)
+        return jobs->next_look;
+    return jobs->ending ? -1 : jobs->drain_until;
 }
 
 void jobs_look(struct jobs *jobs) {
@@ -61,7 +71,8 @@ static bool start(struct jobs *jobs, const char *job) {
     return true;
 }
 
-void jobs_take(struct jobs *jobs) {
+/* If it is time to look: as many jobs as there is room for. */
+static void take(struct jobs *jobs) {
     char job[NAME_MAX + 1];
     struct failure why;
     int found = 1;
@@ -73,6 +84,7 @@ void jobs_take(struct jobs *jobs) {
         continue;
     if (found < 0)
         log_failure(jobs, "spool_failed", "", why.text);
+    metrics_running(jobs->metrics, jobs->children->running);
     jobs->next_look = jobs->poll_interval > 0 ? now_milliseconds() + jobs->poll_interval : -1;
 }
 
@@ -91,6 +103,7 @@ static void ended(void *user, const struct child *child, const siginfo_t *how) {
     char text[16];
     json_int_t milliseconds = now_milliseconds() - child->started;
 
+    metrics_reaped(jobs->metrics);
     if (child->name[0] == '\0') {
         log_event(jobs->log, "debug", "orphan_ended", "{s:i}", "child", pid);
         return;
@@ -106,6 +119,8 @@ static void ended(void *user, const struct child *child, const siginfo_t *how) {
             log_text(child->name), "child", pid, "milliseconds", milliseconds, "signal",
             signal_name(how->si_status, text));
     finish(jobs, child->name, good);
+    metrics_job(jobs->metrics, good, milliseconds);
+    metrics_running(jobs->metrics, jobs->children->running);
     jobs_look(jobs); /* there is room for another */
 }
 
@@ -121,8 +136,24 @@ static void late(void *user, const struct child *child) {
         log_text(child->name), "child", (int)child->pid, "signal", sigabbrev_np(child->sent));
 }
 
-int jobs_expire(struct jobs *jobs, struct failure *why) {
-    return children_expire(jobs->children, late, jobs, why);
+int jobs_turn(struct jobs *jobs, const struct pollfd waiting[JOBS_POLL], struct failure *why) {
+    if (jobs->drain_until < 0)
+        take(jobs);
+    else if (!jobs->ending && now_milliseconds() >= jobs->drain_until) {
+        children_end(jobs->children);
+        jobs->ending = true;
+    }
+    return waiting[0].revents != 0 ? children_expire(jobs->children, late, jobs, why) : 0;
+}
+
+void jobs_drain(struct jobs *jobs, int limit) {
+    jobs->drain_until = now_milliseconds() + limit;
+}
+
+bool jobs_drained(const struct jobs *jobs) {
+    bool waits = jobs->spool.fd < 0 && now_milliseconds() < jobs->drain_until;
+
+    return jobs->drain_until >= 0 && !waits && jobs->children->running == 0;
 }
 
 void jobs_end(struct jobs *jobs) {

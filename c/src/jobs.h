@@ -2,6 +2,9 @@
  * jobs - the daemon's work: what lies in the spool is run by children, and logged.
  *
  * What goes wrong with one job is logged and does not stop the daemon.
+ *
+ * One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls
+ * what jobs_poll says until jobs_due, then calls jobs_turn.
  */
 #ifndef LABD_JOBS_H
 #define LABD_JOBS_H
@@ -9,30 +12,52 @@
 #include "children.h"
 #include "failure.h"
 #include "log.h"
+#include "metrics.h"
 #include "spool.h"
 
+#include <poll.h>
+#include <stdbool.h>
+
+enum { JOBS_POLL = 1 }; /* descriptors of jobs_poll */
+
+/* All times are milliseconds of CLOCK_MONOTONIC. */
 struct jobs {
     struct children *children;
     struct spool spool;
     struct log *log;
-    int poll_interval;   /* milliseconds; 0: look only when told to */
-    long long next_look; /* milliseconds of CLOCK_MONOTONIC; -1: when told to */
+    struct metrics *metrics;
+    int poll_interval;     /* milliseconds; 0: look only when told to */
+    long long next_look;   /* -1: when told to */
+    long long drain_until; /* when what still runs is to be ended; -1: we do not drain */
+    bool ending;           /* it was told to end */
 };
 
 /* jobs_open - open the spool at path, or have none if path is empty. Returns 0 or -errno. */
 int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct failure *why);
 
-/* jobs_look - look for new jobs at the next jobs_take. */
+/* jobs_poll - which descriptors to wait for; those of -1 poll(2) does not look at. */
+void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]);
+
+/* jobs_due - when jobs_turn is to be called at the latest; -1: when a descriptor is ready. */
+long long jobs_due(const struct jobs *jobs);
+
+/* jobs_turn - do all that is due: end what is late; take new jobs, unless we drain. Returns 0
+ * or -errno. */
+int jobs_turn(struct jobs *jobs, const struct pollfd waiting[JOBS_POLL], struct failure *why);
+
+/* jobs_look - look for new jobs at the next jobs_turn. */
 void jobs_look(struct jobs *jobs);
 
-/* jobs_take - if it is time to look: start as many jobs as there is room for. */
-void jobs_take(struct jobs *jobs);
-
-/* jobs_reap - log how each child ended, and put its job away: children_reap. */
+/* jobs_reap - log how each child ended, and put its job away: children_reap. For SIGCHLD.
+ * Returns 0 or -errno. */
 int jobs_reap(struct jobs *jobs, struct failure *why);
 
-/* jobs_expire - log which children were sent a signal: children_expire. */
-int jobs_expire(struct jobs *jobs, struct failure *why);
+/* jobs_drain - take no more; what runs may do so for so many milliseconds, then it is ended. */
+void jobs_drain(struct jobs *jobs, int limit);
+
+/* jobs_drained - whether we drain, and nothing is under way any more. Where there is no spool,
+ * waiting stands for it. */
+bool jobs_drained(const struct jobs *jobs);
 
 /* jobs_end - end the children that still run, and put their jobs away: children_close. */
 void jobs_end(struct jobs *jobs);

@@ -1,11 +1,15 @@
 """The daemon's work: what lies in the spool is run by children, and logged.
 
-What goes wrong with one job is logged and does not stop the daemon. Twin of `c/src/jobs.c`.
+What goes wrong with one job is logged and does not stop the daemon.
+
+One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls what jobs_poll says
+until jobs_due, then calls jobs_turn. Twin of `c/src/jobs.c`.
 """
 
 import errno
 import os
 import signal
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -13,6 +17,7 @@ from labd.children import (
     Child,
     Children,
     children_close,
+    children_end,
     children_expire,
     children_reap,
     children_spawn,
@@ -20,6 +25,7 @@ from labd.children import (
 from labd.clock import now_milliseconds
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
+from labd.metrics import Metrics, metrics_job, metrics_reaped, metrics_running
 from labd.spool import (
     Spool,
     spool_claim,
@@ -33,28 +39,45 @@ from labd.spool import (
 
 @dataclass(slots=True)
 class Jobs:
-    """The spool, and when to look into it."""
+    """The spool, and when to look into it. All times are milliseconds of CLOCK_MONOTONIC."""
 
     children: Children = field(default_factory=Children)
     log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
     spool: Spool = field(default_factory=Spool)
     poll_interval: int = 0
     """Milliseconds; 0: look only when told to."""
     next_look: int = -1
-    """Milliseconds of CLOCK_MONOTONIC; -1: when told to."""
+    """-1: when told to."""
+    drain_until: int = -1
+    """When what still runs is to be ended; -1: we do not drain."""
+    ending: bool = False
+    """It was told to end."""
 
 
-def jobs_open(log: Log, path: str, poll_interval: int) -> Jobs:
+def jobs_open(log: Log, metrics: Metrics, path: str, poll_interval: int) -> Jobs:
     """Open the spool at path, or have none if path is empty. Raises Failure."""
-    jobs = Jobs(log=log, poll_interval=poll_interval)
+    jobs = Jobs(log=log, metrics=metrics, poll_interval=poll_interval)
     if path:
         jobs.spool = spool_open(path)
         jobs_look(jobs)
     return jobs
 
 
+def jobs_poll(jobs: Jobs) -> Sequence[int]:
+    """Which descriptors to wait for; those of -1 do not count."""
+    return (jobs.children.timer,)
+
+
+def jobs_due(jobs: Jobs) -> int:
+    """When jobs_turn is to be called at the latest; -1: when a descriptor is ready."""
+    if jobs.drain_until < 0:
+        return jobs.next_look
+    return -1 if jobs.ending else jobs.drain_until
+
+
 def jobs_look(jobs: Jobs) -> None:
-    """Look for new jobs at the next jobs_take."""
+    """Look for new jobs at the next jobs_turn."""
     if jobs.spool.fd >= 0:
         jobs.next_look = 0
 
@@ -96,8 +119,8 @@ def _start(jobs: Jobs, job: str) -> bool:
     return True
 
 
-def jobs_take(jobs: Jobs) -> None:
-    """If it is time to look: start as many jobs as there is room for."""
+def _take(jobs: Jobs) -> None:
+    """If it is time to look: as many jobs as there is room for."""
     if jobs.next_look < 0 or jobs.next_look > now_milliseconds():
         return
     try:
@@ -106,6 +129,7 @@ def jobs_take(jobs: Jobs) -> None:
                 break
     except Failure as failure:
         _log_failure(jobs, "spool_failed", "", failure)
+    metrics_running(jobs.metrics, jobs.children.running)
     jobs.next_look = now_milliseconds() + jobs.poll_interval if jobs.poll_interval > 0 else -1
 
 
@@ -118,6 +142,7 @@ def _signal_name(number: int) -> str:
 
 
 def _ended(jobs: Jobs, child: Child, how: os.waitid_result) -> None:
+    metrics_reaped(jobs.metrics)
     if not child.name:
         log_event(jobs.log, "debug", "orphan_ended", child=child.pid)
         return
@@ -134,11 +159,14 @@ def _ended(jobs: Jobs, child: Child, how: os.waitid_result) -> None:
         **({"code": how.si_status} if exited else {"signal": _signal_name(how.si_status)}),
     )
     _finish(jobs, child.name, good)
+    metrics_job(jobs.metrics, good, milliseconds)
+    metrics_running(jobs.metrics, jobs.children.running)
     jobs_look(jobs)  # there is room for another
 
 
 def jobs_reap(jobs: Jobs) -> None:
-    """Log how each child ended, and put its job away: children_reap. Raises Failure."""
+    """Log how each child ended, and put its job away: children_reap. For SIGCHLD. Raises
+    Failure."""
     children_reap(jobs.children, lambda child, how: _ended(jobs, child, how))
 
 
@@ -153,9 +181,27 @@ def _late(jobs: Jobs, child: Child) -> None:
     )
 
 
-def jobs_expire(jobs: Jobs) -> None:
-    """Log which children were sent a signal: children_expire. Raises Failure."""
-    children_expire(jobs.children, lambda child: _late(jobs, child))
+def jobs_turn(jobs: Jobs, ready: Set[int]) -> None:
+    """Do all that is due: end what is late; take new jobs, unless we drain. Raises Failure."""
+    if jobs.drain_until < 0:
+        _take(jobs)
+    elif not jobs.ending and now_milliseconds() >= jobs.drain_until:
+        children_end(jobs.children)
+        jobs.ending = True
+    if jobs.children.timer in ready:
+        children_expire(jobs.children, lambda child: _late(jobs, child))
+
+
+def jobs_drain(jobs: Jobs, limit: int) -> None:
+    """Take no more; what runs may do so for so many milliseconds, then it is ended."""
+    jobs.drain_until = now_milliseconds() + limit
+
+
+def jobs_drained(jobs: Jobs) -> bool:
+    """Whether we drain, and nothing is under way any more. Where there is no spool, waiting stands
+    for it."""
+    waits = jobs.spool.fd < 0 and now_milliseconds() < jobs.drain_until
+    return jobs.drain_until >= 0 and not waits and jobs.children.running == 0
 
 
 def jobs_end(jobs: Jobs) -> None:

@@ -1,115 +1,54 @@
 #include "config.h"
 
-#include <ctype.h>
+#include "clock.h"
+#include "inifile.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <ini.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LONGEST_SECONDS = 86400, MOST_WORKERS = 10000, LARGEST_FILE = 65536 };
-
-#define BLANKS " \t"
-#define KEY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-
-/* --- values: each reader returns NULL, or what it had expected --- */
-
-static const char *read_path(void *setting, const char *value) {
-    if (value[0] != '/')
-        return "an absolute path";
-    if (strlen(value) >= PATH_MAX)
-        return "a path shorter than 4096 bytes";
-    strcpy(setting, value);
-    return NULL;
-}
-
-static const char *read_file(void *setting, const char *value) {
-    if (value[0] == '/' && value[strlen(value) - 1] == '/')
-        return "the path of a file: no / at its end";
-    return read_path(setting, value);
-}
-
-static const char *read_umask(void *setting, const char *value) {
-    const char *expected = "an octal number from 0 to 777";
-    char *end;
-
-    if (!isdigit((unsigned char)value[0]))
-        return expected;
-    unsigned long number = strtoul(value, &end, 8);
-    if (*end != '\0' || number > 0777)
-        return expected;
-    *(mode_t *)setting = (mode_t)number;
-    return NULL;
-}
-
-static const char *read_seconds(void *setting, const char *value) {
-    const char *expected = "seconds from 0 to 86400, such as 5 or 0.5";
-
-    /* strtod(3) alone would take "inf", "0x1p3" and " 5" as well. */
-    if (value[0] == '\0' || strspn(value, "0123456789.") != strlen(value))
-        return expected;
-    char *end;
-    double seconds = strtod(value, &end);
-    if (*end != '\0' || seconds > LONGEST_SECONDS)
-        return expected;
-    *(int *)setting = (int)(seconds * 1000 + 0.5);
-    return NULL;
-}
-
-static const char *read_workers(void *setting, const char *value) {
-    const char *expected = "a number from 1 to 10000";
-    int *number = setting;
-
-    if (value[0] == '\0' || strspn(value, "0123456789") != strlen(value) || strlen(value) > 5)
-        return expected;
-    *number = atoi(value);
-    return *number >= 1 && *number <= MOST_WORKERS ? NULL : expected;
-}
-
-static const char *read_level(void *setting, const char *value) {
-    static const char *const levels[] = {"debug", "info", "warning", "error"};
-
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
-        if (strcmp(value, levels[i]) == 0) {
-            *(const char **)setting = levels[i];
-            return NULL;
-        }
-    return "debug, info, warning or error";
-}
-
 /* --- keys --- */
+
+#define SETTING(key) offsetof(struct config, key), sizeof(((struct config *)NULL)->key)
 
 static const struct key {
     const char *name;
     const char *(*read)(void *setting, const char *value);
-    size_t setting;
+    size_t setting, size;
+    bool live; /* can change while we run */
 } keys[] = {
-    {"directory", read_path, offsetof(struct config, directory)},
-    {"log", read_file, offsetof(struct config, log)},
-    {"log_level", read_level, offsetof(struct config, log_level)},
-    {"pidfile", read_file, offsetof(struct config, pidfile)},
-    {"umask", read_umask, offsetof(struct config, umask)},
-    {"warmup", read_seconds, offsetof(struct config, warmup)},
-    {"drain", read_seconds, offsetof(struct config, drain)},
-    {"spool", read_path, offsetof(struct config, spool)},
-    {"workers", read_workers, offsetof(struct config, workers)},
-    {"poll_interval", read_seconds, offsetof(struct config, poll_interval)},
-    {"job_timeout", read_seconds, offsetof(struct config, job_timeout)},
-    {"job_grace", read_seconds, offsetof(struct config, job_grace)},
+    {"directory", value_path, SETTING(directory), false},
+    {"log", value_file, SETTING(log), false},
+    {"log_level", value_level, SETTING(log_level), true},
+    {"pidfile", value_file, SETTING(pidfile), false},
+    {"umask", value_umask, SETTING(umask), false},
+    {"warmup", value_seconds, SETTING(warmup), false},
+    {"drain", value_seconds, SETTING(drain), true},
+    {"spool", value_path, SETTING(spool), false},
+    {"workers", value_workers, SETTING(workers), false},
+    {"poll_interval", value_seconds, SETTING(poll_interval), true},
+    {"job_timeout", value_seconds, SETTING(job_timeout), true},
+    {"job_grace", value_seconds, SETTING(job_grace), true},
+    {"database", value_file, SETTING(database), false},
+    {"output_limit", value_bytes, SETTING(output_limit), false},
+    {"runner", value_runner, SETTING(runner), false},
+    {"image", value_image, SETTING(image), false},
+    {"listen", value_listen, SETTING(listen), false},
+    {"report_interval", value_seconds, SETTING(report_interval), true},
+    {"stop_timeout", value_seconds, SETTING(stop_timeout), true},
+    {"worker_timeout", value_seconds, SETTING(worker_timeout), true},
 };
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
 struct reading {
     struct config *config;
-    bool section;         /* [labd] was there */
-    bool seen[KEYS];      /* so was this key */
-    const char *expected; /* by the last line; NULL: it was good */
-    char names[256];
+    int lines[KEYS]; /* where each key was; 0: nowhere */
+    char names[512];
 };
 
 static const char *expected_keys(struct reading *reading) {
@@ -121,143 +60,45 @@ static const char *expected_keys(struct reading *reading) {
     return reading->names;
 }
 
-static const char *read_key(struct reading *reading, const char *name, const char *value) {
+/* An inifile_take. */
+static const char *take(void *user, int line, const char *name, const char *value) {
+    struct reading *reading = user;
+
     for (int i = 0; i < KEYS; i++) {
         if (strcmp(name, keys[i].name) != 0)
             continue;
-        if (reading->seen[i])
+        if (reading->lines[i] > 0)
             return "each key once";
-        reading->seen[i] = true;
+        reading->lines[i] = line;
         return keys[i].read((char *)reading->config + keys[i].setting, value);
     }
     return expected_keys(reading);
 }
 
-/* libinih calls this for the key of a line. */
-static int take(void *user, const char *section, const char *name, const char *value) {
-    struct reading *reading = user;
+/* --- what the keys say together --- */
 
-    (void)section;
-    reading->expected = read_key(reading, name, value);
-    return 1;
+static int line_of(const struct reading *reading, const char *name) {
+    int line = 0;
+
+    for (int i = 0; i < KEYS; i++)
+        if (strcmp(name, keys[i].name) == 0)
+            line = reading->lines[i];
+    return line;
 }
 
-/* --- lines: NULL, or what was expected --- */
+static int check(const struct reading *reading, const char *path, struct failure *why) {
+    const struct config *config = reading->config;
+    char text[32];
 
-/* libinih is given one line at a time, so that it cannot join it to another. */
-static const char *split(struct reading *reading, const char *line) {
-    /* By default it cuts a line at 200 bytes and reads the rest as a line of its own.
-     * These settings are Debian's: docs/decisions/configuration.md. */
-    ini_use_stack = false;
-    ini_initial_alloc = ini_max_line = LARGEST_FILE + 3;
-    reading->expected = "\"key = value\"";
-    ini_parse_string(line, take, reading); /* fails if take() was not called: see above */
-    return reading->expected;
-}
-
-static const char *read_section(struct reading *reading, const char *line) {
-    const char *name = "[labd]";
-
-    if (strncmp(line, name, strlen(name)) != 0)
-        return "the section [labd]";
-    line += strlen(name);
-    if (line[strspn(line, BLANKS)] != '\0')
-        return "nothing after [labd]";
-    if (reading->section)
-        return "[labd] once";
-    reading->section = true;
-    return NULL;
-}
-
-static bool has_comment_at_end(const char *line) {
-    for (; *line != '\0'; line++)
-        if (strchr(BLANKS, line[0]) != NULL && (line[1] == ';' || line[1] == '#'))
-            return true;
-    return false;
-}
-
-static bool is_key(const char *line) {
-    size_t length = strspn(line, KEY_CHARACTERS);
-
-    return length > 0 && line[length + strspn(line + length, BLANKS)] == '=';
-}
-
-static const char *read_line(struct reading *reading, const char *line) {
-    if (line[strspn(line, BLANKS)] == '\0' || line[0] == ';' || line[0] == '#')
-        return NULL;
-    if (strchr(BLANKS, line[0]) != NULL)
-        return "no space at the start of a line";
-    if (line[0] == '[')
-        return read_section(reading, line);
-    if (!is_key(line))
-        return "\"[labd]\", \"key = value\" or a comment";
-    if (!reading->section)
-        return "[labd] before the first key";
-    if (has_comment_at_end(line))
-        return "a comment to have a line of its own";
-    return split(reading, line);
-}
-
-/* --- the file --- */
-
-/* Makes the bytes a string that can be shown; false when they were not. */
-static bool make_clean(char *line, const char *end) {
-    bool clean = true;
-
-    for (char *c = line; c < end; c++) {
-        if (*c != '\t' && iscntrl((unsigned char)*c)) {
-            *c = '?';
-            clean = false;
-        }
-    }
-    return clean;
-}
-
-static int read_lines(
-    struct reading *reading, char *text, size_t size, const char *path, struct failure *why) {
-    char *end = text, *last = text + size;
-    int number = 1;
-
-    for (char *line = text; line < last; line = end + 1, number++) {
-        end = memchr(line, '\n', (size_t)(last - line));
-        if (end == NULL)
-            end = last;
-        *end = '\0';
-        const char *expected = make_clean(line, end)
-                                   ? read_line(reading, line)
-                                   : "no control characters, and lines that end with \\n alone";
-        if (expected != NULL)
-            return failure_exit(why, EXIT_CONFIGURATION,
-                "%.200s, line %d: \"%.100s\": expected %s", path, number, line, expected);
-    }
-    return 0;
-}
-
-/* Reads at most size bytes. Returns how many there were, or a negative errno. */
-static ssize_t read_whole(const char *path, char *text, size_t size, struct failure *why) {
-    size_t length = 0;
-    ssize_t n = 0;
-    struct stat status;
-    /* O_NONBLOCK: a FIFO would have us wait, at a reload the whole daemon. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-    if (fd < 0)
-        return failure(why, errno, "open(%s)", path);
-    if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) {
-        close(fd);
-        return failure_exit(
-            why, EXIT_CONFIGURATION, "%.200s: expected a file, not a pipe", path);
-    }
-    while (length < size && (n = read(fd, text + length, size - length)) > 0)
-        length += (size_t)n;
-    int error = errno;
-    close(fd);
-    return n < 0 ? failure(why, error, "read(%s)", path) : (ssize_t)length;
+    if (strcmp(config->runner, "exec") == 0 || config->image[0] != '\0')
+        return 0;
+    snprintf(text, sizeof text, "runner = %s", config->runner);
+    return inifile_refuse(
+        path, line_of(reading, "runner"), text, "the key image beside it", why);
 }
 
 int config_load(struct config *config, const char *path, struct failure *why) {
     struct reading reading = {.config = config};
-    char text[LARGEST_FILE + 1]; /* one more, to see that it is too large; then for a NUL */
 
     *config = (struct config){.directory = "/",
         .umask = 022,
@@ -266,18 +107,169 @@ int config_load(struct config *config, const char *path, struct failure *why) {
         .poll_interval = 1000,
         .job_timeout = 60000,
         .job_grace = 5000,
+        .output_limit = 1 << 20,
+        .runner = "exec",
         .report_interval = 60000,
         .stop_timeout = 10000,
         .worker_timeout = 5000};
     if (path == NULL)
         return 0;
-    ssize_t size = read_whole(path, text, sizeof text, why);
-    if (size < 0) {
-        why->exit_code = EXIT_CONFIGURATION;
-        return (int)size;
+    int error = inifile_read(path, take, &reading, why);
+    return error < 0 ? error : check(&reading, path, why);
+}
+
+/* --- the store --- */
+
+/* As far as anything can be seen of the file: one that is not there has no inode. */
+static struct config_seen look_at(const char *path) {
+    struct stat status;
+
+    if (path == NULL || stat(path, &status) < 0)
+        return (struct config_seen){.inode = 0};
+    return (struct config_seen){status.st_ino, status.st_ctim};
+}
+
+static bool is_same(const struct config_seen *one, const struct config_seen *other) {
+    return one->inode == other->inode && one->changed.tv_sec == other->changed.tv_sec &&
+           one->changed.tv_nsec == other->changed.tv_nsec;
+}
+
+int config_open(struct config_store *store, const char *path, struct failure *why) {
+    *store = (struct config_store){.generation = 1, .path = path, .seen = look_at(path)};
+    pthread_mutex_init(&store->mutex, NULL);
+    return config_load(&store->config, path, why);
+}
+
+long config_get(struct config_store *store, struct config *copy) {
+    pthread_mutex_lock(&store->mutex);
+    *copy = store->config;
+    long generation = store->generation;
+    pthread_mutex_unlock(&store->mutex);
+    return generation;
+}
+
+/* Takes back what cannot change while we run, and names it. */
+static void keep(struct config *next, const struct config *now, char *names, size_t size) {
+    size_t length = 0;
+
+    names[0] = '\0';
+    for (int i = 0; i < KEYS; i++) {
+        char *setting = (char *)next + keys[i].setting;
+        const char *old = (const char *)now + keys[i].setting;
+        if (keys[i].live || memcmp(setting, old, keys[i].size) == 0)
+            continue;
+        memcpy(setting, old, keys[i].size);
+        if (length < size)
+            length += (size_t)snprintf(
+                names + length, size - length, "%s%s", length > 0 ? ", " : "", keys[i].name);
     }
-    if (size > LARGEST_FILE)
-        return failure_exit(
-            why, EXIT_CONFIGURATION, "%.200s: expected at most %d bytes", path, LARGEST_FILE);
-    return read_lines(&reading, text, (size_t)size, path, why);
+}
+
+int config_reload(
+    struct config_store *store, struct config_change *change, struct failure *why) {
+    struct config now, next;
+
+    change->was = change->generation = config_get(store, &now);
+    store->seen = look_at(store->path); /* before it is read: what comes later is news */
+    int error = config_load(&next, store->path, why);
+    if (error < 0)
+        return error;
+    keep(&next, &now, change->restart, sizeof change->restart);
+    pthread_mutex_lock(&store->mutex);
+    store->config = next;
+    change->generation = ++store->generation;
+    pthread_mutex_unlock(&store->mutex);
+    return 0;
+}
+
+/* --- the watch --- */
+
+enum { LOOK_INTERVAL = 1000 }; /* milliseconds */
+
+int config_watch_open(
+    struct config_watch *watch, const struct config_store *store, struct failure *why) {
+    *watch = (struct config_watch){.way = {.fd = -1}, .store = store, .next_look = -1};
+    if (store->path == NULL)
+        return 0;
+    int error = way_open(&watch->way, why);
+    if (error < 0)
+        return error;
+    watch->next_look = now_milliseconds();
+    return 0;
+}
+
+/* What some events together say. */
+struct news {
+    bool any;
+    bool written;   /* the file was closed by a writer, or renamed into its place */
+    bool exchanged; /* or a link was, or was made */
+};
+
+static void take_event(
+    const struct way *way, const struct inotify_event *event, struct news *news) {
+    const uint32_t whole = IN_CLOSE_WRITE | IN_MOVED_TO;
+
+    news->any = true;
+    if ((event->mask & IN_Q_OVERFLOW) != 0)
+        news->written = true;
+    for (int i = 0; i < way->count && event->len > 0; i++) {
+        const struct way_place *place = &way->places[i];
+        if (event->wd != place->folder || strcmp(event->name, place->name) != 0)
+            continue;
+        news->exchanged |= (event->mask & (IN_MOVED_TO | IN_CREATE)) != 0;
+        news->written |= way->whole && i == way->count - 1 && (event->mask & whole) != 0;
+    }
+}
+
+/* Takes all events that wait. Returns 0 or -errno. */
+static int take_events(const struct way *way, struct news *news, struct failure *why) {
+    _Alignas(struct inotify_event) char buffer[4096];
+    ssize_t size;
+
+    while ((size = read(way->fd, buffer, sizeof buffer)) > 0)
+        for (char *next = buffer; next < buffer + size;) {
+            const struct inotify_event *event = (const struct inotify_event *)next;
+            take_event(way, event, news);
+            next += sizeof *event + event->len;
+        }
+    if (size < 0 && errno != EAGAIN && errno != EINTR)
+        return failure(why, errno, "read(inotify)");
+    return 0;
+}
+
+/* Looks at the file, since no event would tell. */
+static bool look(struct config_watch *watch) {
+    way_follow(&watch->way, watch->store->path);
+    watch->next_look = watch->way.whole ? -1 : now_milliseconds() + LOOK_INTERVAL;
+    struct config_seen seen = look_at(watch->store->path);
+    if (seen.inode == 0 || is_same(&seen, &watch->store->seen))
+        return false;
+    bool at_rest = is_same(&seen, &watch->seen);
+    watch->seen = seen;
+    if (!at_rest)
+        watch->next_look = now_milliseconds() + LOOK_INTERVAL;
+    return at_rest;
+}
+
+int config_watch_next(struct config_watch *watch, struct failure *why) {
+    struct news news = {.any = false};
+
+    if (watch->way.fd < 0)
+        return 0;
+    int error = take_events(&watch->way, &news, why);
+    if (error < 0)
+        return error;
+    if (!news.any)
+        return watch->next_look >= 0 && watch->next_look <= now_milliseconds() && look(watch);
+    bool another = way_follow(&watch->way, watch->store->path);
+    if (another && news.exchanged)
+        news.written = true; /* a link leads elsewhere, from one moment to the next */
+    else if (another || !watch->way.whole)
+        watch->next_look = now_milliseconds(); /* a folder is another one, maybe half full */
+    return news.written && look_at(watch->store->path).inode != 0;
+}
+
+void config_watch_close(struct config_watch *watch) {
+    way_close(&watch->way);
+    watch->next_look = -1;
 }

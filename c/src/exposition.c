@@ -25,7 +25,8 @@ static bool read_file(const char *path, char *text, size_t size) {
     return length > 0;
 }
 
-/* Seconds from the machine's boot to our start; negative: unknown. proc_pid_stat(5), field 22. */
+/* Seconds from the machine's boot to our start; negative: unknown. proc_pid_stat(5), field 22.
+ */
 static double started_after_boot(void) {
     char text[1024];
     long long ticks;
@@ -33,8 +34,9 @@ static double started_after_boot(void) {
     if (!read_file("/proc/self/stat", text, sizeof text))
         return -1;
     const char *rest = strrchr(text, ')'); /* the name before it may hold anything */
-    const char *skip = " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d"
-                       " %*d %lld";
+    const char *skip =
+        " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d"
+        " %*d %lld";
     if (rest == NULL || sscanf(rest + 1, skip, &ticks) != 1)
         return -1;
     return (double)ticks / (double)sysconf(_SC_CLK_TCK);
@@ -107,8 +109,9 @@ static void histogram(FILE *out, const struct counters *counters) {
     for (int i = 0; i < METRICS_BOUNDS; i++) {
         double bound = metrics_bounds[i];
         count += counters->buckets[i];
-        fprintf(out, bound < 1 || bound == 2.5 ? "%s_bucket{le=\"%g\"} %lu\n"
-                                               : "%s_bucket{le=\"%.1f\"} %lu\n",
+        fprintf(out,
+            bound < 1 || bound == 2.5 ? "%s_bucket{le=\"%g\"} %lu\n"
+                                      : "%s_bucket{le=\"%.1f\"} %lu\n",
             name, bound, count);
     }
     count += counters->buckets[METRICS_BOUNDS];

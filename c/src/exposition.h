@@ -15,8 +15,8 @@
 /* exposition_metrics - the text format, version 0.0.4. Of malloc(3), or NULL without memory. */
 char *exposition_metrics(const struct counters *counters);
 
-/* exposition_page - a page of HTML. alive and ready are lines of plain text, "ok" among them: what
- * /healthz and /readyz say now. Of malloc(3), or NULL without memory. */
+/* exposition_page - a page of HTML. alive and ready are lines of plain text, "ok" among them:
+ * what /healthz and /readyz say now. Of malloc(3), or NULL without memory. */
 char *exposition_page(const struct counters *counters, const char *alive, const char *ready);
 
 #endif

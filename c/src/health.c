@@ -29,7 +29,7 @@ union address {
     struct sockaddr_un un;
 };
 
-enum { REST = 1000, BACKLOG = 128 };
+enum { REST = 1000, BACKLOG = 128, LINE = 600 };
 
 /* --- the socket --- */
 
@@ -124,8 +124,7 @@ static int clear_path(const char *path, const union address *where, struct failu
     int probe = new_socket(AF_UNIX, path, why);
     if (probe < 0)
         return probe;
-    bool refused =
-        connect(probe, &where->any, sizeof where->un) < 0 && errno == ECONNREFUSED;
+    bool refused = connect(probe, &where->any, sizeof where->un) < 0 && errno == ECONNREFUSED;
     close(probe);
     if (!refused)
         return failure(why, EADDRINUSE, "bind(unix:%s)", path);
@@ -195,20 +194,18 @@ int health_listen(struct health *health, const char *address,
 
 /* --- the answers --- */
 
-static bool is_alive(struct health *health, char *text, size_t size) {
-    struct config config;
+static bool is_alive(struct health *health, char text[LINE]) {
+    int limit = health->sources.limit(health->sources.user);
+    const char *late = group_late(health->sources.group, limit);
 
-    config_get(health->sources.store, &config);
-    const char *late = group_late(health->sources.group, config.worker_timeout);
     if (late == NULL)
-        snprintf(text, size, "ok\n");
+        snprintf(text, LINE, "ok\n");
     else
-        snprintf(text, size, "worker %s: no sign of life for more than %d ms\n", late,
-            config.worker_timeout);
+        snprintf(text, LINE, "worker %s: no sign of life for more than %d ms\n", late, limit);
     return late == NULL;
 }
 
-static bool is_ready(struct health *health, char *text, size_t size) {
+static bool is_ready(struct health *health, char text[LINE]) {
     static const char *const because[] = {
         [HEALTH_STARTING] = "starting", [HEALTH_STOPPING] = "stopping"};
     struct failure why;
@@ -219,7 +216,7 @@ static bool is_ready(struct health *health, char *text, size_t size) {
     if (reason == NULL && health->sources.usable(health->sources.user, &why) < 0)
         reason = why.text;
     pthread_mutex_unlock(&health->mutex);
-    snprintf(text, size, "%s\n", reason == NULL ? "ok" : reason);
+    snprintf(text, LINE, "%s\n", reason == NULL ? "ok" : reason);
     return reason == NULL;
 }
 
@@ -243,26 +240,26 @@ static struct answer make_metrics(struct health *health) {
 }
 
 static struct answer make_page(struct health *health) {
-    char alive[512], ready[512];
+    char alive[LINE], ready[LINE];
     struct counters counters;
 
-    is_alive(health, alive, sizeof alive);
-    is_ready(health, ready, sizeof ready);
+    is_alive(health, alive);
+    is_ready(health, ready);
     metrics_read(health->sources.metrics, &counters);
     return (struct answer){
         200, "text/html; charset=utf-8", exposition_page(&counters, alive, ready)};
 }
 
 static struct answer make_health(struct health *health) {
-    char text[512];
-    bool alive = is_alive(health, text, sizeof text);
+    char text[LINE];
+    bool alive = is_alive(health, text);
 
     return plain(alive ? 200 : 503, text);
 }
 
 static struct answer make_readiness(struct health *health) {
-    char text[512];
-    bool ready = is_ready(health, text, sizeof text);
+    char text[LINE];
+    bool ready = is_ready(health, text);
 
     return plain(ready ? 200 : 503, text);
 }
@@ -406,8 +403,7 @@ static int patience(const struct health *health) {
 
 static void *serve(void *user) {
     struct health *health = user;
-    int server =
-        MHD_get_daemon_info(health->server, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    int server = MHD_get_daemon_info(health->server, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 
     pthread_setname_np(pthread_self(), "health");
     for (;;) {
@@ -430,9 +426,8 @@ int health_start(struct health *health, struct failure *why) {
         return 0;
     health->server = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
         respond, health, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HEALTH_CLIENTS + 1,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEALTH_HEAD,
-        MHD_OPTION_UNESCAPE_CALLBACK, decode_nothing, NULL, MHD_OPTION_NOTIFY_CONNECTION, forget,
-        health, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEALTH_HEAD, MHD_OPTION_UNESCAPE_CALLBACK,
+        decode_nothing, NULL, MHD_OPTION_NOTIFY_CONNECTION, forget, health, MHD_OPTION_END);
     if (health->server == NULL)
         return failure(why, errno, "MHD_start_daemon()");
     health->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -11,20 +11,16 @@ Twin of `c/src/exposition.c`, which writes the format by hand. Here prometheus_c
 import html
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING
 
 from labd.metrics import METRICS_BOUNDS, Counters
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 VERSION = "0.1.0"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -65,81 +61,85 @@ def _resident_bytes() -> int | None:
 # --- for Prometheus ---
 
 
-def _gauge(name: str, text: str, value: float | None) -> Iterator[Metric]:
-    """A family with one value and no labels; none if there is no value."""
-    if value is not None:
-        yield GaugeMetricFamily(name, text, value)
+class _Numbers:
+    """What prometheus_client writes: it asks a collector for families of metrics.
 
-
-def _pair(name: str, text: str, results: dict[str, int]) -> Metric:
-    """A family of values that differ in the label "result"."""
-    family = CounterMetricFamily(name, text, labels=["result"])
-    for result, value in results.items():
-        family.add_metric([result], value)
-    return family
-
-
-def _histogram(counters: Counters) -> Metric:
-    """Each bucket counts those of the smaller ones, too."""
-    count, buckets = 0, []
-    for bound, jobs in zip((*METRICS_BOUNDS, float("inf")), counters.buckets, strict=True):
-        count += jobs
-        buckets.append(("+Inf" if bound == float("inf") else str(float(bound)), float(count)))
-    name, text = "labd_job_duration_seconds", "How long jobs ran, from start to end."
-    return HistogramMetricFamily(name, text, buckets, counters.milliseconds / 1000)
-
-
-class _Numbers(Collector):
-    """What prometheus_client writes."""
+    Imported only when somebody asks for them: with its servers for HTTP, which we do not use, that
+    takes as long as all else that a daemon does until it is ready.
+    """
 
     def __init__(self, counters: Counters) -> None:
+        from prometheus_client import core
+
+        self._core = core
         self._counters = counters
 
-    def collect(self) -> Iterable[Metric]:
-        counters, uptime = self._counters, _uptime()
-        info = GaugeMetricFamily(
-            "labd_build_info",
-            "Which labd this is; the value is always 1.",
-            labels=["language", "version"],
+    def _gauge(self, name: str, text: str, value: float | None) -> Iterator["Metric"]:
+        """A family with one value and no labels; none if there is no value."""
+        if value is not None:
+            yield self._core.GaugeMetricFamily(name, text, value)
+
+    def _pair(self, name: str, text: str, results: dict[str, int]) -> "Metric":
+        """A family of values that differ in the label "result"."""
+        family = self._core.CounterMetricFamily(name, text, labels=["result"])
+        for result, value in results.items():
+            family.add_metric([result], value)
+        return family
+
+    def _build(self) -> "Metric":
+        text = "Which labd this is; the value is always 1."
+        family = self._core.GaugeMetricFamily(
+            "labd_build_info", text, labels=["language", "version"]
         )
-        info.add_metric([_LANGUAGE, VERSION], 1)
-        yield info
-        yield from _gauge("labd_uptime_seconds", "Time since the process started.", uptime)
+        family.add_metric([_LANGUAGE, VERSION], 1)
+        return family
+
+    def _histogram(self) -> "Metric":
+        """Each bucket counts those of the smaller ones, too."""
+        bounds = [*(str(float(bound)) for bound in METRICS_BOUNDS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._counters.buckets), strict=True))
+        name, text = "labd_job_duration_seconds", "How long jobs ran, from start to end."
+        seconds = self._counters.milliseconds / 1000
+        return self._core.HistogramMetricFamily(name, text, buckets, seconds)
+
+    def _jobs(self) -> Iterator["Metric"]:
+        counters = self._counters
         jobs = {"done": counters.done, "failed": counters.failed}
-        yield _pair("labd_jobs_total", "Jobs that have ended, by result.", jobs)
-        yield _histogram(counters)
-        yield from _gauge("labd_jobs_running", "Jobs that run now.", counters.running)
-        yield from _gauge("labd_queue_length", "Jobs that waited at the last look.", counters.queue)
-        yield _pair(
-            "labd_reloads_total",
-            "Times that the configuration was read again, by result.",
-            {"good": counters.reloads, "bad": counters.bad_reloads},
-        )
-        yield CounterMetricFamily(
-            "labd_children_reaped_total",
-            "Children whose status was taken, orphans too.",
-            counters.reaped,
-        )
-        yield CounterMetricFamily(
-            "labd_log_lines_lost_total",
-            "Lines of the log that could not be written.",
-            counters.lost,
-        )
-        yield from _gauge(
-            "process_start_time_seconds",
-            "When the process started, in seconds since 1970.",
-            None if uptime is None else time.time() - uptime,
-        )
-        yield from _gauge(
-            "process_open_fds", "File descriptors that are open.", _open_descriptors()
-        )
-        yield from _gauge(
-            "process_resident_memory_bytes", "Memory that is resident.", _resident_bytes()
-        )
+        yield self._pair("labd_jobs_total", "Jobs that have ended, by result.", jobs)
+        yield self._histogram()
+        yield from self._gauge("labd_jobs_running", "Jobs that run now.", counters.running)
+        text = "Jobs that waited at the last look."
+        yield from self._gauge("labd_queue_length", text, counters.queue)
+
+    def _others(self) -> Iterator["Metric"]:
+        counters = self._counters
+        reloads = {"good": counters.reloads, "bad": counters.bad_reloads}
+        text = "Times that the configuration was read again, by result."
+        yield self._pair("labd_reloads_total", text, reloads)
+        text = "Children whose status was taken, orphans too."
+        yield self._core.CounterMetricFamily("labd_children_reaped_total", text, counters.reaped)
+        text = "Lines of the log that could not be written."
+        yield self._core.CounterMetricFamily("labd_log_lines_lost_total", text, counters.lost)
+
+    def collect(self) -> Iterator["Metric"]:
+        uptime = _uptime()
+        yield self._build()
+        yield from self._gauge("labd_uptime_seconds", "Time since the process started.", uptime)
+        yield from self._jobs()
+        yield from self._others()
+        text = "When the process started, in seconds since 1970."
+        started = None if uptime is None else time.time() - uptime
+        yield from self._gauge("process_start_time_seconds", text, started)
+        text = "File descriptors that are open."
+        yield from self._gauge("process_open_fds", text, _open_descriptors())
+        text = "Memory that is resident."
+        yield from self._gauge("process_resident_memory_bytes", text, _resident_bytes())
 
 
 def exposition_metrics(counters: Counters) -> str:
     """The text format, version 0.0.4."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
     registry = CollectorRegistry()
     registry.register(_Numbers(counters))
     return generate_latest(registry).decode()

@@ -28,14 +28,13 @@ import select
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from http import HTTPStatus
 
 from labd.clock import now_milliseconds
-from labd.config import ConfigStore, config_get
 from labd.descriptors import descriptors_open
 from labd.exposition import METRICS_TYPE, exposition_metrics, exposition_page
 from labd.failure import Failure, bug, failing, failure
@@ -64,11 +63,12 @@ class Sources:
 
     group: Group
     """Its workers have to be alive."""
-    store: ConfigStore
     metrics: Metrics
     usable: Callable[[], None]
     """Raises Failure while what jobs need, spool and database, cannot be used. Called in the
     server's thread, and only while the state is READY."""
+    limit: Callable[[], int]
+    """How many milliseconds a worker may be without a sign of life: worker_timeout of now."""
     log: Log
 
 
@@ -261,7 +261,7 @@ def health_listen(address: str, sources: Sources) -> Health:
 
 
 def _is_alive(health: Health) -> tuple[bool, str]:
-    limit = config_get(health.sources.store).worker_timeout
+    limit = health.sources.limit()
     late = group_late(health.sources.group, limit)
     if not late:
         return True, "ok\n"
@@ -357,7 +357,7 @@ def _frame(answer: _Answer, head_only: bool = False) -> bytes:
     body = answer.body.encode(errors="surrogateescape")
     lines = [
         f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-        f"Date: {formatdate(usegmt=True)}",
+        time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
         "Connection: close",
         f"Content-Type: {answer.type}",
         "Cache-Control: no-store",
@@ -513,8 +513,7 @@ def health_state(health: Health, state: str) -> None:
     """Say what /readyz has to say from now on.
 
     When it returns, no call of usable is under way that began in another state: what that looks at
-    may be closed then. /healthz asks group_late, with worker_timeout of the configuration of now,
-    in every state.
+    may be closed then. /healthz asks group_late, with the limit of now, in every state.
     """
     with health.mutex:
         health.state = state

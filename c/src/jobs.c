@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct failure *why) {
-    jobs->poll_interval = poll_interval;
+int jobs_open(struct jobs *jobs, const char *path, struct failure *why) {
     jobs->next_look = jobs->drain_until = -1;
     if (path[0] == '\0')
         return 0;
@@ -50,16 +49,27 @@ static bool is_shortage(int error) {
            error == ETXTBSY;
 }
 
+/* The limits for the next job, all of one generation, which is returned. */
+static long set_limits(struct jobs *jobs) {
+    struct config config;
+    long generation = config_get(jobs->store, &config);
+
+    jobs->children->timeout = config.job_timeout;
+    jobs->children->grace = config.job_grace;
+    return generation;
+}
+
 /* Returns false when no other job could be started now, either. */
 static bool start(struct jobs *jobs, const char *job) {
     char path[PATH_MAX];
     struct failure why, unheard;
 
     spool_job(&jobs->spool, job, path);
+    long generation = set_limits(jobs);
     pid_t pid = children_spawn(jobs->children, job, path, &why);
     if (pid >= 0) {
-        log_event(jobs->log, "info", "job_started", "{s:o, s:i}", "job", log_text(job), "child",
-            (int)pid);
+        log_event(jobs->log, "info", "job_started", "{s:o, s:i, s:I}", "job", log_text(job),
+            "child", (int)pid, "generation", (json_int_t)generation);
         return true;
     }
     if (is_shortage(-pid) && spool_return(&jobs->spool, job, &unheard) == 0) {
@@ -73,6 +83,7 @@ static bool start(struct jobs *jobs, const char *job) {
 
 /* If it is time to look: as many jobs as there is room for. */
 static void take(struct jobs *jobs) {
+    struct config config;
     char job[NAME_MAX + 1];
     struct failure why;
     int found = 1;
@@ -85,7 +96,8 @@ static void take(struct jobs *jobs) {
     if (found < 0)
         log_failure(jobs, "spool_failed", "", why.text);
     metrics_running(jobs->metrics, jobs->children->running);
-    jobs->next_look = jobs->poll_interval > 0 ? now_milliseconds() + jobs->poll_interval : -1;
+    config_get(jobs->store, &config);
+    jobs->next_look = config.poll_interval > 0 ? now_milliseconds() + config.poll_interval : -1;
 }
 
 /* "TERM" for SIGTERM; the number for a real-time signal, which has no name: signal(7). */

@@ -1,7 +1,9 @@
 /*
  * jobs - the daemon's work: what lies in the spool is run by children, and logged.
  *
- * What goes wrong with one job is logged and does not stop the daemon.
+ * What goes wrong with one job is logged and does not stop the daemon. The
+ * limits of a job are those of the configuration that holds when it starts, all
+ * of one generation, which the event job_started names.
  *
  * One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls
  * what jobs_poll says until jobs_due, then calls jobs_turn.
@@ -10,6 +12,7 @@
 #define LABD_JOBS_H
 
 #include "children.h"
+#include "config.h"
 #include "failure.h"
 #include "log.h"
 #include "metrics.h"
@@ -26,14 +29,14 @@ struct jobs {
     struct spool spool;
     struct log *log;
     struct metrics *metrics;
-    int poll_interval;     /* milliseconds; 0: look only when told to */
+    struct config_store *store;
     long long next_look;   /* -1: when told to */
     long long drain_until; /* when what still runs is to be ended; -1: we do not drain */
     bool ending;           /* it was told to end */
 };
 
 /* jobs_open - open the spool at path, or have none if path is empty. Returns 0 or -errno. */
-int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct failure *why);
+int jobs_open(struct jobs *jobs, const char *path, struct failure *why);
 
 /* jobs_poll - which descriptors to wait for; those of -1 poll(2) does not look at. */
 void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]);

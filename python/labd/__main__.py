@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from labd.children import children_open
 from labd.cleanup import cleanup_push, cleanup_unwind
 from labd.clock import now_milliseconds
-from labd.config import config_load
+from labd.config import config_get, config_open, config_watch_close, config_watch_open
 from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
@@ -116,13 +116,25 @@ def _start_pidfile(labd: Labd) -> None:
     _push(labd, "pidfile_acquire", _stop_pidfile)
 
 
+def _stop_watch(labd: Labd) -> None:
+    config_watch_close(labd.watch)
+
+
+def _start_watch(labd: Labd) -> None:
+    """Without it, SIGHUP is there still: no reason not to start."""
+    try:
+        labd.watch = config_watch_open(labd.store)
+    except Failure as failure:
+        log_event(labd.log, "warning", "watch_failed", error=log_text(failure.text))
+    _push(labd, "config_watch", _stop_watch)
+
+
 def _stop_jobs(labd: Labd) -> None:
     jobs_close(labd.jobs)
 
 
 def _start_jobs(labd: Labd) -> None:
-    config = labd.config
-    labd.jobs = jobs_open(labd.log, labd.metrics, config.spool, config.poll_interval)
+    labd.jobs = jobs_open(labd.log, labd.metrics, labd.store, labd.config.spool)
     _push(labd, "jobs_open", _stop_jobs)
 
 
@@ -140,6 +152,7 @@ def _start_children(labd: Labd) -> None:
 def _stop_group(labd: Labd) -> None:
     with suppress(Failure):  # those that run still, because the start-up has failed
         workers_stop(labd)
+    wake_close(labd.loader)
     wake_close(labd.queue)
     group_close(labd.group)
 
@@ -154,7 +167,7 @@ def _start_health(labd: Labd) -> None:
         labd.group,
         labd.metrics,
         lambda: usable_check(labd.config.spool, labd.config.database),
-        lambda: labd.config.worker_timeout,
+        lambda: config_get(labd.store)[0].worker_timeout,
         labd.log,
     )
     health = labd.health = health_listen(labd.config.listen, sources)
@@ -203,6 +216,7 @@ STEPS = (
     Step("log_open", 0, True, _start_log),
     Step("signals_open", 3, True, _start_signals),
     Step("pidfile_acquire", 4, True, _start_pidfile),
+    Step("config_watch", 7, True, _start_watch),
     Step("jobs_open", 5, True, _start_jobs),
     Step("children_open", 5, True, _start_children),
     Step("group_open", 8, True, _start_group),
@@ -263,18 +277,21 @@ def _run(labd: Labd) -> None:
     finally:
         if labd.health is not None:
             health_state(labd.health, STOPPING)
-        cleanup_unwind(labd.cleanup, labd.config.stop_timeout)
+        config, _ = config_get(labd.store)
+        cleanup_unwind(labd.cleanup, config.stop_timeout)
 
 
 def _obey(labd: Labd) -> None:
     if labd.options.help:
         _say(USAGE)
         return
-    labd.config = config_load(labd.options.config)
+    labd.store = config_open(labd.options.config)
     if labd.options.check:
         _say("labd: the configuration is good\n")
         return
     options_settle(labd.options)
+    labd.store.path = labd.options.config  # absolute by now
+    labd.config, _ = config_get(labd.store)
     _run(labd)
 
 

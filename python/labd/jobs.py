@@ -1,6 +1,8 @@
 """The daemon's work: what lies in the spool is run by children, and logged.
 
-What goes wrong with one job is logged and does not stop the daemon.
+What goes wrong with one job is logged and does not stop the daemon. The limits of a job are those
+of the configuration that holds when it starts, all of one generation, which the event job_started
+names.
 
 One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls what jobs_poll says
 until jobs_due, then calls jobs_turn. Twin of `c/src/jobs.c`.
@@ -23,6 +25,7 @@ from labd.children import (
     children_spawn,
 )
 from labd.clock import now_milliseconds
+from labd.config import Store, config_get
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
 from labd.metrics import Metrics, metrics_job, metrics_reaped, metrics_running
@@ -45,8 +48,7 @@ class Jobs:
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     spool: Spool = field(default_factory=Spool)
-    poll_interval: int = 0
-    """Milliseconds; 0: look only when told to."""
+    store: Store = field(default_factory=Store)
     next_look: int = -1
     """-1: when told to."""
     drain_until: int = -1
@@ -55,9 +57,9 @@ class Jobs:
     """It was told to end."""
 
 
-def jobs_open(log: Log, metrics: Metrics, path: str, poll_interval: int) -> Jobs:
+def jobs_open(log: Log, metrics: Metrics, store: Store, path: str) -> Jobs:
     """Open the spool at path, or have none if path is empty. Raises Failure."""
-    jobs = Jobs(log=log, metrics=metrics, poll_interval=poll_interval)
+    jobs = Jobs(log=log, metrics=metrics, store=store)
     if path:
         jobs.spool = spool_open(path)
         jobs_look(jobs)
@@ -104,8 +106,17 @@ def _return(jobs: Jobs, job: str) -> bool:
     return False
 
 
+def _set_limits(jobs: Jobs) -> int:
+    """The limits for the next job, all of one generation, which is returned."""
+    config, generation = config_get(jobs.store)
+    jobs.children.timeout = config.job_timeout
+    jobs.children.grace = config.job_grace
+    return generation
+
+
 def _start(jobs: Jobs, job: str) -> bool:
     """Whether another job could be started now."""
+    generation = _set_limits(jobs)
     try:
         pid = children_spawn(jobs.children, job, spool_job(jobs.spool, job))
     except Failure as failure:
@@ -115,7 +126,9 @@ def _start(jobs: Jobs, job: str) -> bool:
         _log_failure(jobs, "job_failed", job, failure)
         _finish(jobs, job, False)
     else:
-        log_event(jobs.log, "info", "job_started", job=log_text(job), child=pid)
+        log_event(
+            jobs.log, "info", "job_started", job=log_text(job), child=pid, generation=generation
+        )
     return True
 
 
@@ -130,7 +143,8 @@ def _take(jobs: Jobs) -> None:
     except Failure as failure:
         _log_failure(jobs, "spool_failed", "", failure)
     metrics_running(jobs.metrics, jobs.children.running)
-    jobs.next_look = now_milliseconds() + jobs.poll_interval if jobs.poll_interval > 0 else -1
+    interval = config_get(jobs.store)[0].poll_interval
+    jobs.next_look = now_milliseconds() + interval if interval > 0 else -1
 
 
 def _signal_name(number: int) -> str:

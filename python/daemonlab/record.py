@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daemonlab.asking import Answer
 from daemonlab.environment import Environment
 from daemonlab.observe import Process, Snapshot
 
+EARLY = "ask while it starts"
+"""The action of asking the daemon over HTTP before it is ready."""
 LOSS = "loss of the starter"
 """The action of killing the starter while the daemon is starting."""
 
@@ -15,8 +18,8 @@ class Reaction:
     """What a daemon did when something was done to it."""
 
     action: str
-    """A signal's name without SIG, "logout", "storm", signals in a row ("TERM TERM"), or "loss of
-    the starter"."""
+    """A signal's name without SIG, "logout", "storm", signals in a row ("TERM TERM"), "loss of the
+    starter", or what perform.act knows besides."""
     alive: bool
     """It still runs, as far as the deadline lets us tell."""
     code: int | None = None
@@ -31,6 +34,8 @@ class Reaction:
     """What became of the jobs, where the action gave it some."""
     logs: "Mapping[str, bytes] | None" = None
     """What was in the log, by step, where the action was one of logwork.py."""
+    answers: "Mapping[str, Answer] | None" = None
+    """What was answered over HTTP, by step, where the action was one of healthwork.py."""
     writes: int | None = None
     """How many system calls of the daemon wrote something meanwhile, as the kernel counts them;
     None: it does not, or that was not asked."""

@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +94,7 @@ class Waits:
     """The laboratory's end: a thread that lets each call go on, but for those of some threads."""
 
     server: socket.socket
-    threads: frozenset[str]
+    threads: tuple[str, ...]
     """Whose calls are held, by the name that /proc shows as comm."""
     listener: int = -1
     held: dict[str, native.Held] = field(default_factory=dict)
@@ -159,10 +159,10 @@ _REVENTS = 6
 
 
 @contextmanager
-def waits(folder: Path, threads: Collection[str]) -> Iterator[Waits]:
+def waits(folder: Path, threads: Iterable[str]) -> Iterator[Waits]:
     """Listen in a folder for a command that is run with HOLDING_WAITS."""
     with locks(folder) as listening:
-        ours = Waits(listening.server, frozenset(threads))
+        ours = Waits(listening.server, tuple(threads))
         server = Thread(target=ours.serve, daemon=True)
         server.start()
         try:

@@ -29,7 +29,7 @@ union address {
     struct sockaddr_un un;
 };
 
-enum { REST = 1000, BACKLOG = 128, LINE = 600 };
+enum { REST = 1000, BACKLOG = 128, LINE = 600, MODE = 0660 };
 
 /* --- the socket --- */
 
@@ -53,6 +53,8 @@ static int bind_and_listen(struct health *health, const char *address,
         health->device = status.st_dev;
         health->inode = status.st_ino;
     }
+    if (where->any.sa_family == AF_UNIX && chmod(where->un.sun_path, MODE) < 0)
+        return failure(why, errno, "chmod(%s)", address);
     if (listen(health->listener, BACKLOG) < 0)
         return failure(why, errno, "listen(%s)", address);
     return 0;
@@ -146,7 +148,7 @@ static int take_path(struct health *health, const char *address, struct failure 
     health->listener = new_socket(AF_UNIX, address, why);
     if (health->listener < 0)
         return health->listener;
-    if (fchmod(health->listener, 0660) < 0)
+    if (fchmod(health->listener, MODE) < 0)
         return failure(why, errno, "fchmod(%s)", address);
     return bind_and_listen(health, address, &where, sizeof where.un, why);
 }

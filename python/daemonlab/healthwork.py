@@ -1,10 +1,11 @@
-"""Ask a daemon for its health while things happen to it: jobs, a crowd, a stop, a worker that hangs.
+"""Ask a daemon for its health while things happen to it: jobs, a crowd, a stop, a hung worker.
 
 Each action brings answers by the name of a step. Nothing else of the daemon is needed than the
 address that it logs, or that its configuration has.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -58,7 +59,9 @@ class Patient:
     @property
     def address(self) -> str:
         """Where it listens: the port may be the kernel's choice, which only the log tells."""
-        told = [event.get("address") for event in self.events() if event.get("event") == "listening"]
+        told = [
+            event.get("address") for event in self.events() if event.get("event") == "listening"
+        ]
         return str(told[-1]) if told else self.listen
 
     def ask(self, path: str, method: str = "GET") -> Answer:
@@ -75,6 +78,22 @@ def starting(patient: Patient) -> Answers:
     return _look(patient)
 
 
+_JOBS = re.compile(rb"^labd_jobs_total\{.*\} (\S+)$", re.MULTILINE)
+
+
+def _counted(patient: Patient, jobs: int) -> Answer:
+    """The numbers, once they count so many jobs: a daemon may log an end before it counts it."""
+    deadline = time.monotonic() + _WAIT
+    while True:
+        answer = patient.ask("/metrics")
+        with suppress(ValueError):
+            if sum(float(value) for value in _JOBS.findall(answer.body)) >= jobs:
+                return answer
+        if answer.status != 200 or time.monotonic() > deadline:
+            return answer
+        time.sleep(_LOOK)
+
+
 def pages(patient: Patient) -> Answers:
     """Every page, and what is none; the numbers once its two jobs have ended."""
     with suppress(OSError):
@@ -83,7 +102,7 @@ def pages(patient: Patient) -> Answers:
         patient.send(SIGHUP)
         patient.logged("job_ended", times=2)
     return _look(patient) | {
-        "metrics": patient.ask("/metrics"),
+        "metrics": _counted(patient, 2),
         "page": patient.ask("/"),
         "query": patient.ask("/healthz?verbose"),
         "head": patient.ask("/healthz", "HEAD"),
@@ -176,6 +195,8 @@ def replace(patient: Patient) -> Answers:
     return {}
 
 
+ENDING = frozenset({"ask and stop"})
+"""The actions after which it is expected to end."""
 ACTIONS: Mapping[str, Callable[[Patient], Answers]] = {
     "pages": pages,
     "unusable": unusable,

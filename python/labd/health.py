@@ -54,6 +54,7 @@ STARTING, READY, STOPPING = "starting", "ready", "stopping"
 
 _REST = 1000
 _BACKLOG = 128
+_MODE = 0o660
 _PLAIN = "text/plain; charset=utf-8"
 
 
@@ -124,6 +125,8 @@ def _bind_and_listen(health: Health, address: str, where: tuple[str, int] | byte
         with suppress(OSError):
             status = os.lstat(where)
             health.path = status.st_dev, status.st_ino
+        with failing(f"chmod({address})"):
+            os.chmod(where, _MODE)
     with failing(f"listen({address})"):
         health.listener.listen(_BACKLOG)
 
@@ -194,7 +197,7 @@ def _take_path(health: Health, address: str) -> None:
     _clear_path(path)
     health.listener = _new_socket(socket.AF_UNIX, address)
     with failing(f"fchmod({address})"):
-        os.fchmod(health.listener.fileno(), 0o660)
+        os.fchmod(health.listener.fileno(), _MODE)
     _bind_and_listen(health, address, os.fsencode(path))
 
 
@@ -237,8 +240,9 @@ def health_listen(address: str, sources: Sources) -> Health:
     3. If there is something at the path (lstat(2)): what is not a socket is refused with ENOTSOCK.
        To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens: remove it.
        Else it is another's: EADDRINUSE, and it is not touched.
-    4. Mode 0660, by fchmod(2) before bind(2): after it would be too late for those who are quick.
-       bind(2), listen(2); remember device and inode of the path. Close the folder.
+    4. bind(2) with the mode 0660: by fchmod(2) before it, so that nobody is quicker than we, and by
+       chmod(2) after it, for bind(2) obeys the umask. Remember device and inode of the path;
+       listen(2). Close the folder.
 
     A path that is too long for sockaddr_un: ENAMETOOLONG. unix(7), tcp(7), ip(7), ipv6(7).
 
@@ -411,7 +415,7 @@ def _read(health: Health, client: Client) -> None:
     client.head += data
     head = bytes(client.head).lstrip(b"\r\n")  # RFC 9112, section 2.2
     if end := _END.search(head):
-        client.answer = _respond(health, head[: end.start()])
+        client.answer = _respond(health, head[: end.start()].rstrip(b"\r"))
     elif len(client.head) >= HEAD:
         status = 431 if b"\n" in head else 414
         client.answer = _frame(_Answer(status, f"{HTTPStatus(status).phrase.lower()}\n"))

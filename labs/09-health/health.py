@@ -130,8 +130,9 @@ def health_listen(address: str, sources: Sources) -> Health:
     3. If there is something at the path (lstat(2)): what is not a socket is refused with ENOTSOCK.
        To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens: remove it.
        Else it is another's: EADDRINUSE, and it is not touched.
-    4. Mode 0660, by fchmod(2) before bind(2): after it would be too late for those who are quick.
-       bind(2), listen(2); remember device and inode of the path. Close the folder.
+    4. bind(2) with the mode 0660: by fchmod(2) before it, so that nobody is quicker than we, and by
+       chmod(2) after it, for bind(2) obeys the umask. Remember device and inode of the path;
+       listen(2). Close the folder.
 
     A path that is too long for sockaddr_un: ENAMETOOLONG. unix(7), tcp(7), ip(7), ipv6(7).
 

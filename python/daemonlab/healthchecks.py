@@ -150,11 +150,12 @@ def taken(facts: Facts) -> Verdict:
 def stale_socket(facts: Facts) -> Verdict:
     """A path at which nobody listens any more is taken over."""
     expected = "it starts, and answers there; mode 660"
-    if facts["starter_status"].value != 0:
-        found = facts["starter_status"]
-        return Verdict(False, f"exit {show(found.value)}", expected, found.evidence)
-    verdict = _all(facts, expected, socket_mode="socket 660")
-    return _all(facts, expected, healthz_stopping="200 ok") if verdict.passed else verdict
+    status, still = facts["starter_status"], facts["readyz_still"]
+    if status.value != 0:
+        return Verdict(False, f"exit {show(status.value)}", expected, status.evidence)
+    if still.value in (None, "no answer"):
+        return Verdict(False, "no answer", expected, still.evidence)
+    return _all(facts, expected, socket_mode="socket 660")
 
 
 @register("socket-gone")

@@ -328,9 +328,8 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             asked_early=True,
         ),
         Scenario("port", BARE, {**_LOG, "listen": "127.0.0.1:0"}, ("hostile", "TERM")),
-        Scenario(
-            "stopping", HOSTILE, {**_SERVED_LOG, "drain": "60"}, ("ask and stop",), prepare=_dead
-        ),
+        Scenario("stopping", HOSTILE, {**_SERVED_LOG, "drain": "60"}, ("ask and stop",)),
+        Scenario("stale", BARE, _SERVED_LOG, ("still", "TERM"), prepare=_dead),
         Scenario("crowd", FRIENDLY, _SERVED_LOG, ("crowd", "still")),
         Scenario("taken", FRIENDLY, _SERVED_LOG, ("again", "still", "replace socket", "TERM")),
         Scenario("occupied", FRIENDLY, _SERVED_LOG, prepare=_occupied),

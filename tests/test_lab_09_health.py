@@ -495,7 +495,7 @@ def test_a_hundred_megabytes(language: str, tmp_path: Path) -> None:
 @both
 def test_no_descriptor_left(language: str, tmp_path: Path) -> None:
     """With no descriptor left it neither ends nor spins, and answers when there is one again."""
-    with _running(language, tmp_path, report_interval="0") as daemon:
+    with _running(language, tmp_path, poll_interval="0") as daemon:
         daemon.ask("/metrics")
         _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
         highest = max(int(name) for name in os.listdir(f"/proc/{daemon.process.pid}/fd"))

@@ -15,6 +15,7 @@ ffi.cdef("""
 
     static const int SYS_clone3;
     static const int SYS_close_range;
+    static const int SYS_inotify_init1;
     static const int SYS_flock;
     int deny_call(unsigned int number, unsigned int error);
     int hold_locks(void);
@@ -113,11 +114,13 @@ ffi.set_source(
     #define EPOLL_WAIT SYS_epoll_pwait
     #endif
 
-    /* The calls by which a thread waits for one of several descriptors. */
+    /* The calls by which a thread waits for one of several descriptors, and the one by which the
+     * C library starts another thread. */
     static int hold_waits(void)
     {
         struct sock_filter filter[] = {
             LOAD(nr),
+            WHEN(SYS_clone3, 7),
             WHEN(POLL, 6),
             WHEN(SYS_ppoll, 5),
             WHEN(SELECT, 4),

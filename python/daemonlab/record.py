@@ -33,7 +33,8 @@ class Reaction:
     work: "Work | None" = None
     """What became of the jobs, where the action gave it some."""
     logs: "Mapping[str, bytes] | None" = None
-    """What was in the log, by step, where the action was one of logwork.py."""
+    """What was in the log, by step, where the action was one of logwork.py or configwork.py; what
+    was answered, where it was "answers"."""
     answers: "Mapping[str, Answer] | None" = None
     """What was answered over HTTP, by step, where the action was one of healthwork.py."""
     writes: int | None = None

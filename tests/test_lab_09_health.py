@@ -207,7 +207,7 @@ CLOSED = {
     "four words": b"GET /healthz x HTTP/1.1\r\nHost: x\r\n\r\n",
 }
 """Requests to which libmicrohttpd says nothing."""
-_CHANGING = re.compile(rb"\d+ d \d\d:\d\d:\d\d|in (c|python)\b")
+_CHANGING = re.compile(rb"\d+ d \d\d:\d\d:\d\d|in (C|Python)\b")
 
 
 def _comparable(answer: Answer) -> tuple[int, dict[str, str], bytes]:

@@ -199,7 +199,7 @@ static const char head[] =
     " padding: 0 1rem; }\n"
     "table { border-collapse: collapse; width: 100%; }\n"
     "th, td { text-align: left; padding: .3rem 0; border-bottom: 1px solid #8886; }\n"
-    "th { font-weight: normal; width: 12rem; }\n"
+    "th { font-weight: normal; width: 12rem; vertical-align: top; }\n"
     "td { font-variant-numeric: tabular-nums; }\n"
     ".good::before { content: \"\\2713  \"; }\n"
     ".bad::before { content: \"\\2717  \"; }\n"
@@ -210,8 +210,8 @@ static const char head[] =
 static void write_page(
     FILE *out, const struct counters *counters, const char *alive, const char *ready) {
     fputs(head, out);
-    fputs("<body>\n<h1>labd</h1>\n<p>Version " VERSION ", in " LANGUAGE
-          ". As it is now; reload for news.</p>\n<table>\n",
+    fputs("<body>\n<h1>labd</h1>\n<p>Version " VERSION
+          ", in C. As it is now; reload for news.</p>\n<table>\n",
         out);
     row(out, "Alive", "/healthz", alive);
     row(out, "Ready", "/readyz", ready);

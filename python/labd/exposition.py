@@ -182,7 +182,7 @@ _HEAD = """\
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 3rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem 0; border-bottom: 1px solid #8886; }
-th { font-weight: normal; width: 12rem; }
+th { font-weight: normal; width: 12rem; vertical-align: top; }
 td { font-variant-numeric: tabular-nums; }
 .good::before { content: "\\2713  "; }
 .bad::before { content: "\\2717  "; }
@@ -198,7 +198,7 @@ def exposition_page(counters: Counters, alive: str, ready: str) -> str:
     return "".join(
         (
             _HEAD,
-            f"<body>\n<h1>labd</h1>\n<p>Version {VERSION}, in {_LANGUAGE}. ",
+            f"<body>\n<h1>labd</h1>\n<p>Version {VERSION}, in Python. ",
             "As it is now; reload for news.</p>\n<table>\n",
             _row("Alive", "/healthz", alive),
             _row("Ready", "/readyz", ready),

@@ -166,7 +166,7 @@ format: .venv/dev.stamp lint-tools
 	@$(bin)/ruff format --quiet $(python)
 	@clang-format -i $(c)
 
-## peers: install programs to test with: redis, nginx, logrotate
+## peers: install programs to test with: redis, prometheus, …
 peers:
 	@tools/system peers
 

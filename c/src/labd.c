@@ -9,6 +9,7 @@
 #include "loop.h"
 #include "signals.h"
 #include "state.h"
+#include "usable.h"
 #include "workers.h"
 
 #include <errno.h>
@@ -159,6 +160,40 @@ static int start_group(struct labd *labd, struct failure *why) {
     return error < 0 ? error : push(labd, "group_open", stop_group, why);
 }
 
+static int usable(void *user, struct failure *why) {
+    const struct labd *labd = user;
+
+    return usable_check(labd->config.spool, labd->config.database, why);
+}
+
+static int limit(void *user) {
+    struct labd *labd = user;
+    struct config now;
+
+    config_get(&labd->store, &now);
+    return now.worker_timeout;
+}
+
+static void stop_health(void *user) {
+    struct labd *labd = user;
+
+    health_close(&labd->health);
+}
+
+static int start_health(struct labd *labd, struct failure *why) {
+    struct health_sources sources = {.group = &labd->group,
+        .metrics = &labd->metrics,
+        .usable = usable,
+        .limit = limit,
+        .user = labd,
+        .log = &labd->log};
+    int error = health_listen(&labd->health, labd->config.listen, &sources, why);
+
+    if (error == 0)
+        error = push(labd, "health", stop_health, why);
+    return error < 0 ? error : health_start(&labd->health, why);
+}
+
 /* What a real daemon does before it can serve: load, connect, check. Ours only waits,
  * but as it must be done: a SIGTERM meanwhile ends it at once. */
 static int start_work(struct labd *labd, struct failure *why) {
@@ -178,6 +213,7 @@ static int start_work(struct labd *labd, struct failure *why) {
 }
 
 static int start_ready(struct labd *labd, struct failure *why) {
+    health_state(&labd->health, HEALTH_READY);
     log_event(&labd->log, "info", "ready", NULL);
     if (labd->verdict < 0)
         return 0; /* in the foreground nobody waits */
@@ -207,6 +243,7 @@ static const struct step {
     {"jobs_open", 5, true, start_jobs},
     {"children_open", 5, true, start_children},
     {"group_open", 8, true, start_group},
+    {"health", 9, true, start_health},
     {"work", 0, true, start_work},
     {"workers_start", 8, true, workers_start},
     {"ready", 1, true, start_ready},
@@ -258,6 +295,7 @@ static int run(struct labd *labd, struct failure *why) {
     if (error == 0)
         error = serve(labd, why);
     labd->cause = error < 0 ? why : NULL;
+    health_state(&labd->health, HEALTH_STOPPING);
     config_get(&labd->store, &now);
     cleanup_unwind(&labd->cleanup, now.stop_timeout);
     return error;
@@ -285,6 +323,7 @@ int main(int argc, char *argv[]) {
         .signals = -1,
         .children = {.timer = -1},
         .jobs = {.spool = {.fd = -1}, .next_look = -1, .drain_until = -1},
+        .health = {.listener = -1, .stop = -1, .mutex = PTHREAD_MUTEX_INITIALIZER},
         .watch = {.way = {.fd = -1}, .next_look = -1},
         .queue = {.fd = -1},
         .loader = {.fd = -1}};

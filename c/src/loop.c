@@ -65,6 +65,7 @@ int loop_wait(struct labd *labd, struct pollfd *waiting, nfds_t count, long long
 }
 
 void loop_stop(struct labd *labd, int number) {
+    health_state(&labd->health, HEALTH_STOPPING);
     log_event(&labd->log, "info", "stop", "{s:s}", "signal", sigabbrev_np(number));
 }
 

@@ -20,7 +20,7 @@
 int loop_wait(struct labd *labd, struct pollfd *waiting, nfds_t count, long long until,
     struct failure *why);
 
-/* loop_stop - log which signal asks us to stop. */
+/* loop_stop - log which signal asks us to stop; we are not ready any more. */
 void loop_stop(struct labd *labd, int number);
 
 /* loop_force - a second one did: log it. Returns -errno, as a failure does. */

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "config.h"
 #include "group.h"
+#include "health.h"
 #include "jobs.h"
 #include "log.h"
 #include "metrics.h"
@@ -29,6 +30,7 @@ struct labd {
     struct children children;
     struct jobs jobs;
     struct group group;
+    struct health health;
     struct wake queue;           /* of the worker that has the jobs */
     struct wake loader;          /* of the worker that has the configuration */
     const struct failure *cause; /* why we end; NULL: we were asked to */

@@ -138,7 +138,7 @@ const char *value_listen(void *setting, const char *value) {
     if (rest == NULL)
         rest = after(value, "[::1]:");
     if (path != NULL ? !is_socket(path)
-                     : rest == NULL || !read_number(&port, rest, 1, LAST_PORT))
+                     : rest == NULL || !read_number(&port, rest, 0, LAST_PORT))
         return "127.0.0.1:PORT, [::1]:PORT or unix:/PATH of at most 107 bytes";
     snprintf(setting, LISTEN_SIZE, "%s", value);
     return NULL;

@@ -47,8 +47,8 @@ const char *value_image(void *setting, const char *value);
  * value_listen - where to listen: char[LISTEN_SIZE].
  *
  * 127.0.0.1:PORT, [::1]:PORT or unix:PATH. Only this machine can reach these:
- * nobody has to prove who he is. PORT is a number from 1 to 65535; PATH is
- * absolute and has at most 107 bytes, unix(7).
+ * nobody has to prove who he is. PORT is a number up to 65535, 0 for one that the
+ * kernel chooses; PATH is absolute and has at most 107 bytes, unix(7).
  */
 const char *value_listen(void *setting, const char *value);
 

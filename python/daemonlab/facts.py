@@ -39,6 +39,10 @@ def _fact(derive: Callable[[Record], Fact]) -> Callable[[Record], Fact]:
     return derive
 
 
+register = _fact
+"""For the facts of a lab that stand in a module of their own: they are loaded below."""
+
+
 def _of_daemon(derive: Callable[[Record, Snapshot], Fact]) -> Callable[[Record], Fact]:
     """A fact about the daemon's snapshot: unknown when there is no daemon."""
 
@@ -1022,3 +1026,6 @@ for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TER
     _reaction(_action, "at_" + _action.replace(" ", "_"))
 for _action in ("fail", "fail both", "vanish", "TERM fail"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))
+
+# They need what stands above.
+from daemonlab import healthfacts as healthfacts  # noqa: E402

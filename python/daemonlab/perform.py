@@ -10,10 +10,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from daemonlab import configwork, groupwork, logwork, stuck, work
+from daemonlab import configwork, groupwork, healthwork, logwork, stuck, work
 from daemonlab.environment import FRIENDLY
 from daemonlab.interfere import SOCKET, Locks, Waits, locks, waits
 from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
@@ -28,7 +29,7 @@ from daemonlab.observe import (
     snapshot,
 )
 from daemonlab.patience import LOOK, until
-from daemonlab.record import LOSS, Again, File, Reaction, Record
+from daemonlab.record import EARLY, LOSS, Again, File, Reaction, Record
 from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
@@ -157,6 +158,7 @@ def _file(path: Path) -> File | None:
     with suppress(OSError):
         status = path.lstat()
         kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+        kinds[stat.S_IFSOCK] = "socket"
         kind = kinds.get(stat.S_IFMT(status.st_mode), "other")
         content = b""
         if kind == "file":
@@ -277,6 +279,28 @@ def _worker_reaction(subject: Launch, process: Process, action: str, held: Waits
     return _reaction(subject, process, action, began, STOP_TIME)
 
 
+def _health_reaction(
+    subject: Launch,
+    process: Process,
+    action: str,
+    ask: Callable[[healthwork.Patient], healthwork.Answers],
+) -> Reaction:
+    found = re.search(
+        rb"^listen = (.*)$", (subject.scratch / "labd.ini").read_bytes(), re.MULTILINE
+    )
+    listen = os.fsdecode(found[1]) if found else ""
+    patient = healthwork.Patient(
+        process.pid, subject.scratch, listen, partial(subject.send, process)
+    )
+    began, answers = time.monotonic(), None
+    with suppress(ProcessGone):
+        answers = ask(patient)
+    ends = action in healthwork.ENDING
+    return replace(
+        _reaction(subject, process, action, began, STOP_TIME if ends else 0), answers=answers
+    )
+
+
 def act(subject: Launch, process: Process, action: str, held: Waits | None = None) -> Reaction:
     """Do one thing to the daemon and see what it does.
 
@@ -285,11 +309,14 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
     row, each sent when the one before has been taken, and it is expected to end. The actions of
     work.py give it jobs, those of logwork.py do something to its log, those of configwork.py to
-    its configuration, those of groupwork.py to one of its workers that is held; "answers" asks the
-    program what it thinks of other configurations.
+    its configuration, those of groupwork.py to one of its workers that is held, those of
+    healthwork.py ask it over HTTP; "answers" asks the program what it thinks of other
+    configurations.
     """
     if held is not None and action in groupwork.ACTIONS:
         return _worker_reaction(subject, process, action, held)
+    if action in healthwork.ACTIONS:
+        return _health_reaction(subject, process, action, healthwork.ACTIONS[action])
     if action == "again":
         return _again(subject, process)
     if action == "replace":
@@ -377,6 +404,14 @@ def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
     if ended is None or ended.signal != signal.SIGKILL:  # it had been let go
         return ()
     return (_reaction(subject, daemon, LOSS, began, STOP_TIME),)
+
+
+def _ask_early(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
+    """Ask the daemon over HTTP as soon as it says that it is starting."""
+    daemon = _await_starting(subject, seconds)
+    if daemon is None:
+        return ()
+    return (_health_reaction(subject, daemon, EARLY, healthwork.starting),)
 
 
 def _await_ready(subject: Launch, seconds: float) -> Ended | None:
@@ -482,6 +517,7 @@ def _watch(
     """See what the subject turns into, act on it, and write down what it showed."""
     waited = scenario.killed_early and not _kill_early(subject, start_time)
     early = _abandon(subject, start_time) if scenario.abandoned else ()
+    early += _ask_early(subject, start_time) if scenario.asked_early else ()
     overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
     if scenario.foreground:
         ended = _await_ready(subject, start_time)

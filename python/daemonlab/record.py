@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daemonlab.asking import Answer
 from daemonlab.environment import Environment
 from daemonlab.observe import Process, Snapshot
 from daemonlab.stuck import Stuck
 
+EARLY = "ask while it starts"
+"""The action of asking the daemon over HTTP before it is ready."""
 LOSS = "loss of the starter"
 """The action of killing the starter while the daemon is starting."""
 
@@ -16,8 +19,8 @@ class Reaction:
     """What a daemon did when something was done to it."""
 
     action: str
-    """A signal's name without SIG, "logout", "storm", signals in a row ("TERM TERM"), or "loss of
-    the starter"."""
+    """A signal's name without SIG, "logout", "storm", signals in a row ("TERM TERM"), "loss of the
+    starter", or what perform.act knows besides."""
     alive: bool
     """It still runs, as far as the deadline lets us tell."""
     code: int | None = None
@@ -33,6 +36,8 @@ class Reaction:
     logs: "Mapping[str, bytes] | None" = None
     """What was in the log, by step, where the action was one of logwork.py or configwork.py; what
     was answered, where it was "answers"."""
+    answers: "Mapping[str, Answer] | None" = None
+    """What was answered over HTTP, by step, where the action was one of healthwork.py."""
     writes: int | None = None
     """How many system calls of the daemon wrote something meanwhile, as the kernel counts them;
     None: it does not, or that was not asked."""

@@ -1,12 +1,14 @@
 """Which launches a lab looks at: an environment, settings of the daemon, and what is done to it."""
 
 import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemonlab.configwork import mount
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, NULL_VARIABLES, Environment
+from daemonlab.healthwork import LIMIT, SOCKET_PATH
 from daemonlab.interfere import HOLDING, HOLDING_WAITS, denying
 from daemonlab.logwork import LOG
 
@@ -53,6 +55,8 @@ class Scenario:
     overtake: Callable[[Path], None] | None = None
     """What happens in the folder of the launch just before it locks a file for the first time:
     for a command that is started through HOLDING."""
+    asked_early: bool = False
+    """It is asked over HTTP as soon as it logs that it is starting."""
     holds: tuple[str, ...] = ()
     """Its threads whose waits are held, by name: for one that is started through HOLDING_WAITS."""
 
@@ -181,6 +185,25 @@ def _holding(name: str, action: str, *others: str, **settings: str) -> Scenario:
         through=HOLDING_WAITS,
         holds=(VICTIM_WORKER, *others),
     )
+
+
+_LISTEN = {"listen": "unix:{scratch}/" + SOCKET_PATH}
+_SERVED_LOG = {**_LOG, **_LISTEN}
+_SERVED_SPOOL = {**_SPOOL, **_LISTEN}
+
+
+def _dead(scratch: Path) -> None:
+    """What a daemon leaves that was killed: the path of a socket that nobody listens at."""
+    with socket.socket(socket.AF_UNIX) as gone:
+        place = os.open(scratch, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:  # an address has at most 108 bytes, unix(7): the folder's path may have more
+            gone.bind(f"/proc/self/fd/{place}/{SOCKET_PATH}")
+        finally:
+            os.close(place)
+
+
+def _occupied(scratch: Path) -> None:
+    (scratch / SOCKET_PATH).write_bytes(ANOTHER)
 
 
 TORN = b'{"ts":"2026-'
@@ -319,6 +342,30 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         _holding("gone", "vanish"),
         _holding("stopping", "TERM fail"),
         _holding("hung", "TERM", stop_timeout="1"),
+    ),
+    9: (
+        Scenario(
+            "friendly",
+            FRIENDLY,
+            {**_SERVED_SPOOL, "warmup": str(WARMUP)},
+            ("pages", "unusable", "TERM"),
+            jobs={"good": "exit 0", "bad": "exit 3"},
+            asked_early=True,
+        ),
+        Scenario("port", BARE, {**_LOG, "listen": "127.0.0.1:0"}, ("hostile", "TERM")),
+        Scenario("stopping", HOSTILE, {**_SERVED_LOG, "drain": "60"}, ("ask and stop",)),
+        Scenario("stale", BARE, _SERVED_LOG, ("still", "TERM"), prepare=_dead),
+        Scenario("crowd", FRIENDLY, _SERVED_LOG, ("crowd", "still")),
+        Scenario("taken", FRIENDLY, _SERVED_LOG, ("again", "still", "replace socket", "TERM")),
+        Scenario("occupied", FRIENDLY, _SERVED_LOG, prepare=_occupied),
+        Scenario(
+            "hung",
+            FRIENDLY,
+            {**_SERVED_LOG, "worker_timeout": str(LIMIT), "stop_timeout": "0.5"},
+            ("hang",),
+            through=HOLDING_WAITS,
+            holds=("queue",),
+        ),
     ),
 }
 

@@ -18,6 +18,15 @@ from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
 from labd.group import group_close, group_open
+from labd.health import (
+    READY,
+    STOPPING,
+    Sources,
+    health_close,
+    health_listen,
+    health_start,
+    health_state,
+)
 from labd.jobs import jobs_close, jobs_end, jobs_open
 from labd.log import log_attach, log_close, log_event, log_open, log_text
 from labd.loop import loop_serve, loop_wait
@@ -25,6 +34,7 @@ from labd.options import USAGE, Options, options_read, options_settle
 from labd.pidfile import pidfile_acquire, pidfile_release
 from labd.signals import signals_open, signals_reset
 from labd.state import Labd
+from labd.usable import usable_check
 from labd.wake import wake_close
 from labd.workers import workers_serve, workers_start, workers_stop
 
@@ -152,6 +162,19 @@ def _start_group(labd: Labd) -> None:
     _push(labd, "group_open", _stop_group)
 
 
+def _start_health(labd: Labd) -> None:
+    sources = Sources(
+        labd.group,
+        labd.metrics,
+        lambda: usable_check(labd.config.spool, labd.config.database),
+        lambda: config_get(labd.store)[0].worker_timeout,
+        labd.log,
+    )
+    health = labd.health = health_listen(labd.config.listen, sources)
+    _push(labd, "health", lambda _: health_close(health))
+    health_start(health)
+
+
 def _start_work(labd: Labd) -> None:
     """What a real daemon does before it can serve: load, connect, check. Ours only waits, but
     as it must be done: a SIGTERM meanwhile ends it at once."""
@@ -164,6 +187,8 @@ def _start_work(labd: Labd) -> None:
 
 
 def _start_ready(labd: Labd) -> None:
+    if labd.health is not None:
+        health_state(labd.health, READY)
     log_event(labd.log, "info", "ready")
     if labd.verdict >= 0:  # in the foreground nobody waits
         detach_report(labd.verdict)
@@ -195,6 +220,7 @@ STEPS = (
     Step("jobs_open", 5, True, _start_jobs),
     Step("children_open", 5, True, _start_children),
     Step("group_open", 8, True, _start_group),
+    Step("health", 9, True, _start_health),
     Step("work", 0, True, _start_work),
     Step("workers_start", 8, True, workers_start),
     Step("ready", 1, True, _start_ready),
@@ -249,6 +275,8 @@ def _run(labd: Labd) -> None:
         labd.cause = error if isinstance(error, Failure) else bug(error)
         raise labd.cause from error
     finally:
+        if labd.health is not None:
+            health_state(labd.health, STOPPING)
         config, _ = config_get(labd.store)
         cleanup_unwind(labd.cleanup, config.stop_timeout)
 

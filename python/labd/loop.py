@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from labd.clock import now_milliseconds
 from labd.config import config_get
 from labd.failure import Failure, failing
+from labd.health import STOPPING, health_state
 from labd.jobs import (
     jobs_drain,
     jobs_drained,
@@ -80,7 +81,9 @@ def loop_wait(labd: Labd, waiting: Iterable[int], until: int) -> tuple[int, set[
 
 
 def loop_stop(labd: Labd, number: int) -> None:
-    """Log which signal asks us to stop."""
+    """Log which signal asks us to stop; we are not ready any more."""
+    if labd.health is not None:
+        health_state(labd.health, STOPPING)
     log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
 
 

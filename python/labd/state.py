@@ -10,6 +10,7 @@ from labd.cleanup import Cleanup
 from labd.config import Config, Store, Watch
 from labd.failure import Failure
 from labd.group import Group
+from labd.health import Health
 from labd.jobs import Jobs
 from labd.log import Log
 from labd.metrics import Metrics
@@ -38,6 +39,8 @@ class Labd:
     children: Children = field(default_factory=Children)
     jobs: Jobs = field(default_factory=Jobs)
     group: Group = field(default_factory=lambda: Group(Log(), -1, -1))
+    health: Health | None = None
+    """From lab 9 on."""
     queue: Wake = field(default_factory=Wake)
     """Of the worker that has the jobs."""
     loader: Wake = field(default_factory=Wake)

@@ -100,14 +100,14 @@ def _is_socket(path: str) -> bool:
 
 
 def _is_port(value: str) -> bool:
-    return re.fullmatch("[0-9]{1,10}", value) is not None and 1 <= int(value) <= _LAST_PORT
+    return re.fullmatch("[0-9]{1,10}", value) is not None and int(value) <= _LAST_PORT
 
 
 def value_listen(value: str) -> str:
     """Where to listen: 127.0.0.1:PORT, [::1]:PORT or unix:PATH.
 
-    Only this machine can reach these: nobody has to prove who he is. PORT is a number from 1 to
-    65535; PATH is absolute and has at most 107 bytes, unix(7).
+    Only this machine can reach these: nobody has to prove who he is. PORT is a number up to 65535,
+    0 for one that the kernel chooses; PATH is absolute and has at most 107 bytes, unix(7).
     """
     for prefix, good in (("unix:", _is_socket), ("127.0.0.1:", _is_port), ("[::1]:", _is_port)):
         if value.startswith(prefix) and good(value.removeprefix(prefix)):

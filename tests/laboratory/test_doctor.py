@@ -120,6 +120,7 @@ PACKAGES = [
     ("compiler", not_linking("stdio"), "libc6-dev"),
     ("libinih", not_linking("-linih"), "libinih-dev"),
     ("jansson", not_linking("-ljansson"), "libjansson-dev"),
+    ("libmicrohttpd", not_linking("-lmicrohttpd"), "libmicrohttpd-dev"),
     ("Python", old_python, ""),
     ("venv", python_without("venv"), ""),
     ("Python.h", python_without("header"), ""),
@@ -139,7 +140,8 @@ def test_missing_package(
     assert ill[name]["remedy"]
     if package:
         assert str(ill[name]["remedy"]).endswith(f"apt-get install {package}")
-    others = [key for key, *_ in doctor.PACKAGES if key not in (name, "libinih", "jansson")]
+    libraries = ("libinih", "jansson", "libmicrohttpd")
+    others = [key for key, *_ in doctor.PACKAGES if key not in (name, *libraries)]
     assert [key for key in others if ill[key]["state"] != OK] == []
     again = run(path)
     assert again.returncode == 1 and "No lab can run here." in again.stdout

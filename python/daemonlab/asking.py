@@ -1,0 +1,77 @@
+"""Ask a daemon over HTTP, as little as needed to see what it says, and how soon."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+ASK_TIME = 3.0
+"""Seconds that an answer may take, on a busy machine."""
+_MOST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one request."""
+
+    status: int
+    """0: no answer came."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name in small letters."""
+    body: bytes = b""
+    seconds: float = 0.0
+    """From before the connection to the end of the answer, or to the time when we gave up."""
+
+
+def _parsed(raw: bytes, seconds: float) -> Answer:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    words = first.split(" ")
+    if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdecimal():
+        return Answer(0, body=raw[:100], seconds=seconds)
+    pairs = (line.partition(":") for line in lines)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    return Answer(int(words[1]), headers, body, seconds)
+
+
+@contextmanager
+def connected(address: str, seconds: float = ASK_TIME) -> Iterator[socket.socket]:
+    """A connection to "unix:PATH", "127.0.0.1:PORT" or "[::1]:PORT". Raises OSError."""
+    with (
+        socket.socket(socket.AF_UNIX)
+        if address.startswith("unix:")
+        else socket.socket(socket.AF_INET6 if address.startswith("[") else socket.AF_INET)
+    ) as connection:
+        connection.settimeout(seconds)
+        if address.startswith("unix:"):
+            folder, name = os.path.split(address.removeprefix("unix:"))
+            place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:  # an address has at most 108 bytes, unix(7): the folder's path may have more
+                connection.connect(f"/proc/self/fd/{place}/{name}")
+            finally:
+                os.close(place)
+        else:
+            host, _, port = address.rpartition(":")
+            connection.connect((host.strip("[]"), int(port)))
+        yield connection
+
+
+def send(address: str, request: bytes, seconds: float = ASK_TIME) -> Answer:
+    """Send these bytes and read until the other closes."""
+    began, raw = time.monotonic(), b""
+    with suppress(OSError), connected(address, seconds) as connection:
+        with suppress(OSError):  # it may have closed: what it said before counts
+            connection.sendall(request)
+        while len(raw) < _MOST and time.monotonic() < began + seconds:
+            if not (part := connection.recv(65536)):
+                break
+            raw += part
+    return _parsed(raw, time.monotonic() - began)
+
+
+def ask(address: str, path: str, method: str = "GET", seconds: float = ASK_TIME) -> Answer:
+    """One request without a body."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", "", ""]
+    return send(address, "\r\n".join(lines).encode(), seconds)

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "options.h"
 #include "pidfile.h"
+#include "results.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct labd {
     struct pidfile pidfile;
     int verdict; /* write end of the pipe to the starter; -1: nobody waits */
     int signals; /* the signalfd; -1: signals do what their default is */
+    struct results results;
     struct children children;
     struct jobs jobs;
 };
@@ -98,6 +100,25 @@ static void stop_signals(struct labd *labd) {
     labd->signals = -1;
 }
 
+static int start_results(struct labd *labd, struct failure *why) {
+    return results_open(&labd->results, labd->config.database, why);
+}
+
+static void stop_results(struct labd *labd) {
+    results_close(&labd->results);
+}
+
+static int start_capture(struct labd *labd, struct failure *why) {
+    const struct config *config = &labd->config;
+
+    return capture_open(
+        &labd->jobs.capture, config->spool, config->workers, config->output_limit, why);
+}
+
+static void stop_capture(struct labd *labd) {
+    capture_close(&labd->jobs.capture);
+}
+
 static int start_children(struct labd *labd, struct failure *why) {
     const struct config *config = &labd->config;
 
@@ -159,20 +180,20 @@ static int heed(struct labd *labd, int number, struct failure *why) {
  * it was something else. Before lab 3 there is nothing to wait for: a signal's default action
  * ends us. */
 static int wait_for_stop(struct labd *labd, long long until, struct failure *why) {
-    struct pollfd waiting[] = {{.fd = labd->signals, .events = POLLIN},
-        {.fd = labd->children.timer, .events = POLLIN}};
+    struct pollfd waiting[1 + JOBS_POLL] = {{.fd = labd->signals, .events = POLLIN}};
     long long left = until < 0 ? -1 : until - now_milliseconds();
 
     if (until >= 0 && left < 0)
         left = 0;
-    if (poll(waiting, 2, (int)left) < 0 && errno != EINTR)
+    jobs_poll(&labd->jobs, waiting + 1);
+    if (poll(waiting, 1 + JOBS_POLL, (int)left) < 0 && errno != EINTR)
         return failure(why, errno, "poll()");
     int number = labd->signals < 0 ? 0 : signals_next(labd->signals, why);
     if (number < 0)
         return number;
     int error = heed(labd, number, why);
-    if (error == 0 && waiting[1].revents != 0)
-        error = jobs_expire(&labd->jobs, why);
+    if (error == 0)
+        error = jobs_turn(&labd->jobs, why);
     if (error < 0)
         return error;
     return number == SIGTERM || number == SIGINT ? number : 0;
@@ -224,7 +245,9 @@ static const struct step {
     {"log_open", 0, true, start_log, stop_log},
     {"signals_open", 3, true, start_signals, stop_signals},
     {"pidfile_acquire", 4, true, start_pidfile, stop_pidfile},
+    {"results_open", 7, true, start_results, stop_results},
     {"jobs_open", 5, true, start_jobs, stop_jobs},
+    {"capture_open", 7, true, start_capture, stop_capture},
     {"children_open", 5, true, start_children, stop_children},
     {"work", 0, true, start_work, NULL},
     {"ready", 1, true, start_ready, NULL},
@@ -349,11 +372,14 @@ int main(int argc, char *argv[]) {
         .verdict = -1,
         .signals = -1,
         .children = {.timer = -1},
-        .jobs = {.spool = {.fd = -1}, .next_look = -1}};
+        .jobs = {.spool = {.fd = -1, .watch = -1},
+            .capture = {.epoll = -1, .folder = -1},
+            .next_look = -1}};
     struct failure why;
 
     labd.jobs.children = &labd.children;
     labd.jobs.log = &labd.log;
+    labd.jobs.results = &labd.results;
     if (!options_read(&labd.options, argc, argv))
         return EXIT_USAGE;
     if (obey(&labd, &why) == 0)

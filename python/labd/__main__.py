@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from labd.capture import capture_close, capture_open
 from labd.children import Children, children_end, children_open
 from labd.clock import now_milliseconds
 from labd.config import Config, config_load
@@ -21,11 +22,12 @@ from labd.jobs import (
     Jobs,
     jobs_close,
     jobs_end,
-    jobs_expire,
     jobs_look,
     jobs_open,
+    jobs_poll,
     jobs_reap,
     jobs_take,
+    jobs_turn,
 )
 from labd.log import (
     Log,
@@ -39,6 +41,7 @@ from labd.log import (
 )
 from labd.options import USAGE, Options, options_read, options_settle
 from labd.pidfile import Pidfile, pidfile_acquire, pidfile_release
+from labd.results import results_close, results_open
 from labd.signals import signals_next, signals_open, signals_reset
 
 
@@ -121,6 +124,23 @@ def _stop_signals(labd: Labd) -> None:
     labd.signals = -1
 
 
+def _start_results(labd: Labd) -> None:
+    labd.jobs.results = results_open(labd.config.database)
+
+
+def _stop_results(labd: Labd) -> None:
+    results_close(labd.jobs.results)
+
+
+def _start_capture(labd: Labd) -> None:
+    config = labd.config
+    labd.jobs.capture = capture_open(config.spool, config.workers, config.output_limit)
+
+
+def _stop_capture(labd: Labd) -> None:
+    capture_close(labd.jobs.capture)
+
+
 def _start_children(labd: Labd) -> None:
     config = labd.config
     labd.children = children_open(config.workers, config.job_timeout, config.job_grace)
@@ -133,7 +153,8 @@ def _stop_children(labd: Labd) -> None:
 
 def _start_jobs(labd: Labd) -> None:
     config = labd.config
-    labd.jobs = jobs_open(labd.log, config.spool, config.poll_interval)
+    labd.jobs.log = labd.log
+    jobs_open(labd.jobs, config.spool, config.poll_interval)
 
 
 def _stop_jobs(labd: Labd) -> None:
@@ -182,15 +203,14 @@ def _wait_for_stop(labd: Labd, until: int = -1) -> int:
     """
     left = None if until < 0 else max(0, until - now_milliseconds())
     waiting = select.poll()
-    for fd in (labd.signals, labd.children.timer):
+    for fd in (labd.signals, *jobs_poll(labd.jobs)):
         if fd >= 0:
             waiting.register(fd, select.POLLIN)
     with failing("poll()"):
-        ready = [fd for fd, _ in waiting.poll(left)]
+        waiting.poll(left)
     number = 0 if labd.signals < 0 else signals_next(labd.signals)
     _heed(labd, number)
-    if labd.children.timer in ready:
-        jobs_expire(labd.jobs)
+    jobs_turn(labd.jobs)
     return number if number in (signal.SIGTERM, signal.SIGINT) else 0
 
 
@@ -238,7 +258,9 @@ STEPS = (
     Step("log_open", 0, True, _start_log, _stop_log),
     Step("signals_open", 3, True, _start_signals, _stop_signals),
     Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
+    Step("results_open", 7, True, _start_results, _stop_results),
     Step("jobs_open", 5, True, _start_jobs, _stop_jobs),
+    Step("capture_open", 7, True, _start_capture, _stop_capture),
     Step("children_open", 5, True, _start_children, _stop_children),
     Step("work", 0, True, _start_work),
     Step("ready", 1, True, _start_ready),

@@ -20,6 +20,20 @@ pidfile = /p
 umask = 0
 warmup = 1
 drain = 2
+log_level = debug
+spool = /s
+workers = 1
+poll_interval = 0
+job_timeout = 0
+job_grace = 0
+database = /d
+output_limit = 0
+runner = podman
+image = a
+listen = 127.0.0.1:1
+report_interval = 0
+stop_timeout = 0
+worker_timeout = 0
 """,
     "blanks around": b"[labd] \t\numask\t =\t022 \t\n",
     "no blanks": b"[labd]\numask=022\n",
@@ -41,6 +55,15 @@ drain = 2
     "umask with zeros": b"[labd]\numask = " + b"0" * 300 + b"22\n",
     "seconds .5": b"[labd]\nwarmup = .5\n",
     "seconds 5.": b"[labd]\nwarmup = 5.\n",
+    "workers 10000": b"[labd]\nworkers = 10000\n",
+    "bytes, most": b"[labd]\noutput_limit = 1073741824\n",
+    "bytes with zeros": b"[labd]\noutput_limit = 0000000001\n",
+    "image before runner": b"[labd]\nimage = docker.io/library/debian:13\nrunner = docker\n",
+    "image by its digest": b"[labd]\nimage = localhost:5000/a_b@sha256:" + b"0" * 64 + b"\n",
+    "image, longest": b"[labd]\nimage = " + b"a" * 255,
+    "listen on IPv6": b"[labd]\nlisten = [::1]:65535\n",
+    "listen on a socket": b"[labd]\nlisten = unix:/run/labd.sock\n",
+    "listen on the longest socket": b"[labd]\nlisten = unix:/" + b"x" * 106,
     "seconds a day": b"[labd]\nwarmup = 86400\ndrain = 86400.0\n",
 }
 
@@ -51,12 +74,17 @@ INDENT = "no space at the start of a line"
 COMMENT = "a comment to have a line of its own"
 KEYS = (
     "one of the keys directory, log, log_level, pidfile, umask, warmup, drain, spool, workers, "
-    "poll_interval, job_timeout, job_grace"
+    "poll_interval, job_timeout, job_grace, database, output_limit, runner, image, listen, "
+    "report_interval, stop_timeout, worker_timeout"
 )
 UMASK = "an octal number from 0 to 777"
 SECONDS = "seconds from 0 to 86400, such as 5 or 0.5"
 ABSOLUTE = "an absolute path"
 FILE = "the path of a file: no / at its end"
+WORKERS = "a number from 1 to 10000"
+BYTES = "a number of bytes from 0 to 1073741824"
+IMAGE = "the name of an image, such as docker.io/library/debian:13"
+LISTEN = "127.0.0.1:PORT, [::1]:PORT or unix:/PATH of at most 107 bytes"
 
 BAD = {
     # name: the file, the number of the line, how the line is shown, what was expected
@@ -155,6 +183,54 @@ BAD = {
     "relative with / at its end": (b"[labd]\nlog = x/\n", 2, b"log = x/", ABSOLUTE),
     "log is a folder": (b"[labd]\nlog = /tmp/\n", 2, b"log = /tmp/", FILE),
     "pidfile is a folder": (b"[labd]\npidfile = /run/x/\n", 2, b"pidfile = /run/x/", FILE),
+    "no workers": (b"[labd]\nworkers = 0\n", 2, b"workers = 0", WORKERS),
+    "workers beyond": (b"[labd]\nworkers = 10001\n", 2, b"workers = 10001", WORKERS),
+    "workers as in Python": (b"[labd]\nworkers = 1_0\n", 2, b"workers = 1_0", WORKERS),
+    "bytes beyond": (
+        b"[labd]\noutput_limit = 1073741825\n",
+        2,
+        b"output_limit = 1073741825",
+        BYTES,
+    ),
+    "bytes below": (b"[labd]\noutput_limit = -1\n", 2, b"output_limit = -1", BYTES),
+    "bytes with a unit": (b"[labd]\noutput_limit = 1M\n", 2, b"output_limit = 1M", BYTES),
+    "bytes of 30 digits": (
+        b"[labd]\noutput_limit = " + b"0" * 30,
+        2,
+        b"output_limit = " + b"0" * 30,
+        BYTES,
+    ),
+    "level": (
+        b"[labd]\nlog_level = INFO\n",
+        2,
+        b"log_level = INFO",
+        "debug, info, warning or error",
+    ),
+    "runner": (b"[labd]\nrunner = sh\n", 2, b"runner = sh", "exec, podman or docker"),
+    "runner without an image": (
+        b"[labd]\n\nrunner = podman\nworkers = 1\n",
+        3,
+        b"runner = podman",
+        "the key image beside it",
+    ),
+    "image is an option": (b"[labd]\nimage = --rm\n", 2, b"image = --rm", IMAGE),
+    "image of two words": (b"[labd]\nimage = a b\n", 2, b"image = a b", IMAGE),
+    "image too long": (b"[labd]\nimage = " + b"a" * 256, 2, b"image = " + b"a" * 92, IMAGE),
+    "image empty": (b"[labd]\nimage =\n", 2, b"image =", IMAGE),
+    "database is a folder": (b"[labd]\ndatabase = /x/\n", 2, b"database = /x/", FILE),
+    "listen everywhere": (b"[labd]\nlisten = 0.0.0.0:80\n", 2, b"listen = 0.0.0.0:80", LISTEN),
+    "listen by name": (b"[labd]\nlisten = localhost:80\n", 2, b"listen = localhost:80", LISTEN),
+    "listen on no port": (b"[labd]\nlisten = 127.0.0.1:\n", 2, b"listen = 127.0.0.1:", LISTEN),
+    "listen on port 0": (b"[labd]\nlisten = [::1]:0\n", 2, b"listen = [::1]:0", LISTEN),
+    "listen beyond": (b"[labd]\nlisten = [::1]:65536\n", 2, b"listen = [::1]:65536", LISTEN),
+    "listen beside": (b"[labd]\nlisten = unix:x\n", 2, b"listen = unix:x", LISTEN),
+    "listen in a folder": (b"[labd]\nlisten = unix:/x/\n", 2, b"listen = unix:/x/", LISTEN),
+    "listen too long": (
+        b"[labd]\nlisten = unix:/" + b"x" * 107,
+        2,
+        b"listen = unix:/" + b"x" * 85,
+        LISTEN,
+    ),
     "path too long": (
         b"[labd]\nlog = /" + b"x" * 4095,
         2,
@@ -269,9 +345,11 @@ def test_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 _GOOD = st.permutations([b"directory = /", b"log=/x", b"umask = 022", b"warmup = .5", b"", b"# x"])
-_KEY = st.sampled_from([b"directory", b"log", b"pidfile", b"umask", b"warmup", b"drain", b"x"])
+_KEYS = KEYS.removeprefix("one of the keys ").encode().split(b", ")
+_KEY = st.sampled_from([*_KEYS, b"x"])
 _VALUE = st.one_of(
     st.sampled_from([b"/", b"/x", b"/x/", b"x", b"022", b"888", b"0.5", b"1.", b".", b"86401"]),
+    st.sampled_from([b"docker", b"a:b", b"debug", b"0", b"1073741825", b"[::1]:80", b"unix:/x"]),
     st.binary(max_size=8).map(b"/".__add__),
     st.binary(max_size=8),
 )

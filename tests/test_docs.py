@@ -140,7 +140,7 @@ def test_a_fact_without_a_meaning_fails_the_build(monkeypatch: pytest.MonkeyPatc
 
 
 REFERENCE = {
-    "configuration.md#keys": ("c/src/config.c", r'(?m)^    \{"(\w+)", read_'),
+    "configuration.md#keys": ("c/src/config.c", r'(?m)^    \{"(\w+)", value_'),
     "subject.md#exit-codes": ("c/src/failure.h", r"(?m)^    EXIT_\w+ = (\d+)"),
     "log.md#events": (
         "c/src/*.c",

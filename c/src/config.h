@@ -1,5 +1,5 @@
 /*
- * config - the settings of labd, read from one INI file.
+ * Lab 7: config - the settings of labd, read from one INI file.
  *
  * All keys stand in the section [labd]. Times are seconds with an optional
  * fraction; paths are absolute, because a daemon changes its directory.
@@ -17,11 +17,20 @@
  *     poll_interval 1      seconds between two looks for jobs; 0: only on SIGHUP
  *     job_timeout 60       seconds that a job may run; 0: for ever
  *     job_grace  5         seconds from SIGTERM to SIGKILL
+ *     database   (none)    file that gets the results of the jobs
+ *     output_limit 1048576 bytes of a job's output that are kept
+ *     runner     exec      what runs a job: exec, podman or docker
+ *     image      (none)    of the container that podman or docker runs
+ *     listen     (none)    127.0.0.1:PORT, [::1]:PORT or unix:/PATH
+ *     report_interval 60   seconds between two reports; 0: never
+ *     stop_timeout 10      seconds that the stop may take
+ *     worker_timeout 5     seconds without a sign of life until a worker is late
  */
 #ifndef LABD_CONFIG_H
 #define LABD_CONFIG_H
 
 #include "failure.h"
+#include "value.h"
 
 #include <limits.h>
 #include <sys/types.h>
@@ -36,15 +45,24 @@ struct config {
     int drain;            /* milliseconds */
     char spool[PATH_MAX]; /* empty: no jobs */
     int workers;
-    int poll_interval; /* milliseconds */
-    int job_timeout;   /* milliseconds */
-    int job_grace;     /* milliseconds */
+    int poll_interval;        /* milliseconds */
+    int job_timeout;          /* milliseconds */
+    int job_grace;            /* milliseconds */
+    char database[PATH_MAX];  /* empty: no database */
+    int output_limit;         /* bytes */
+    const char *runner;       /* a constant */
+    char image[IMAGE_SIZE];   /* empty: no image */
+    char listen[LISTEN_SIZE]; /* empty: nowhere */
+    int report_interval;      /* milliseconds */
+    int stop_timeout;         /* milliseconds */
+    int worker_timeout;       /* milliseconds */
 };
 
 /*
  * config_load - read and check the file at path; NULL gives the defaults.
  *
- * The language of the file: docs/reference/configuration.md.
+ * The language of the file: inifile_read. Each key at most once. A runner that
+ * is not exec needs an image.
  *
  * Fills *config whole, or leaves it unspecified on failure. The text of a
  * failure names the file and, where there is one, the line with its key and

@@ -1,7 +1,7 @@
 """System calls that `os` lacks: each raises OSError with the errno, as those of `os` do."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from labd._syscalls import ffi, lib
@@ -49,6 +49,41 @@ def timerfd_settime(fd: int, milliseconds: int) -> None:
     when.it_value.tv_sec, rest = divmod(milliseconds, 1000)
     when.it_value.tv_nsec = rest * 1_000_000
     _check(lib.timerfd_settime(fd, lib.TFD_TIMER_ABSTIME, when, ffi.NULL))
+
+
+IN_CLOSE_WRITE: int = lib.IN_CLOSE_WRITE
+IN_MOVED_TO: int = lib.IN_MOVED_TO
+IN_CREATE: int = lib.IN_CREATE
+IN_DELETE_SELF: int = lib.IN_DELETE_SELF
+IN_MOVE_SELF: int = lib.IN_MOVE_SELF
+IN_ONLYDIR: int = lib.IN_ONLYDIR
+IN_IGNORED: int = lib.IN_IGNORED
+IN_Q_OVERFLOW: int = lib.IN_Q_OVERFLOW
+
+
+def inotify_init() -> int:
+    """inotify_init1(2): a new non-blocking, close-on-exec descriptor that yields events."""
+    return _check(lib.inotify_init1(lib.IN_NONBLOCK | lib.IN_CLOEXEC))
+
+
+def inotify_add_watch(fd: int, path: str, mask: int) -> int:
+    """inotify_add_watch(2): the watch descriptor, the same again for the same folder."""
+    return _check(lib.inotify_add_watch(fd, os.fsencode(path), mask))
+
+
+def inotify_rm_watch(fd: int, watch: int) -> None:
+    """inotify_rm_watch(2)."""
+    _check(lib.inotify_rm_watch(fd, watch))
+
+
+def inotify_events(records: bytes) -> Iterator[tuple[int, int, str]]:
+    """The watch descriptor, mask and name of each event in what read(2) gave: inotify(7)."""
+    head = ffi.sizeof("struct inotify_event")
+    while records:
+        event: Any = ffi.from_buffer("struct inotify_event *", records[:head])
+        name = records[head : head + event.len].rstrip(b"\0")
+        yield event.wd, event.mask, os.fsdecode(name)
+        records = records[head + event.len :]
 
 
 def signalfd(signals: Iterable[int]) -> int:

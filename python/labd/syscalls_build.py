@@ -28,6 +28,15 @@ DECLARATIONS = """
     int timerfd_settime(
         int fd, int flags, const struct itimerspec *new_value, struct itimerspec *old_value);
 
+    static const int IN_CLOEXEC;
+    static const int IN_NONBLOCK;
+    int inotify_init1(int flags);
+    int inotify_add_watch(int fd, const char *pathname, uint32_t mask);
+    int inotify_rm_watch(int fd, int wd);
+    static const uint32_t IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_DELETE_SELF, IN_MOVE_SELF;
+    static const uint32_t IN_ONLYDIR, IN_IGNORED, IN_Q_OVERFLOW;
+    struct inotify_event { int wd; uint32_t mask; uint32_t cookie; uint32_t len; ...; };
+
     static const int SFD_CLOEXEC;
     static const int SFD_NONBLOCK;
 
@@ -45,6 +54,7 @@ DECLARATIONS = """
 HEADERS = """
     #include <signal.h>
     #include <stdio.h>
+    #include <sys/inotify.h>
     #include <sys/prctl.h>
     #include <sys/signalfd.h>
     #include <sys/timerfd.h>

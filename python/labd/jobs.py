@@ -292,9 +292,7 @@ def _log_end(jobs: Jobs, child: Child, result: Result, ran: int) -> None:
     )
 
 
-def _ended(
-    jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.struct_rusage
-) -> None:
+def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.struct_rusage) -> None:
     milliseconds = now_milliseconds() - child.started
     if not child.name:
         log_event(jobs.log, "debug", "orphan_ended", child=child.pid)

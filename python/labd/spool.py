@@ -232,9 +232,7 @@ def _put_away(spool: Spool, name: str, folder: str) -> None:
             raise
         try:
             target = f"{folder}/{spool_id(spool, name)}"
-            syscalls.renameat2(
-                spool.fd, f"cur/{name}", spool.fd, target, syscalls.RENAME_NOREPLACE
-            )
+            syscalls.renameat2(spool.fd, f"cur/{name}", spool.fd, target, syscalls.RENAME_NOREPLACE)
         except (Failure, OSError):
             raise problem from None
     _drop_id(spool, name)

@@ -13,7 +13,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labd.failure import Failure
@@ -46,7 +46,6 @@ _INSERT = (
     "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
 _FIND = "SELECT code IS 0 FROM results WHERE id = ?"
-_NO_USAGE = resource.struct_rusage((0.0, 0.0) + (0,) * 14)
 
 
 @dataclass(slots=True)
@@ -73,8 +72,8 @@ class Result:
     """What ended it, "TERM"; empty: none did."""
     error: str = ""
     """Why it could not be started; empty: it was."""
-    usage: resource.struct_rusage = field(default=_NO_USAGE)
-    """wait4(2)."""
+    usage: resource.struct_rusage | None = None
+    """wait4(2); None: it was not started."""
     kept: int = 0
     """Bytes of its output."""
     lost: int = 0
@@ -139,6 +138,10 @@ def _name(text: str) -> str | bytes | None:
     return text or None
 
 
+def _used(usage: resource.struct_rusage | None) -> tuple[float, float, int]:
+    return (usage.ru_utime, usage.ru_stime, usage.ru_maxrss) if usage else (0.0, 0.0, 0)
+
+
 def results_record(results: Results, result: Result) -> None:
     """Write one result. There is exactly one row of its id then.
 
@@ -155,9 +158,7 @@ def results_record(results: Results, result: Result) -> None:
         result.code if result.code >= 0 else None,
         _name(result.signal),
         _name(result.error),
-        result.usage.ru_utime,
-        result.usage.ru_stime,
-        result.usage.ru_maxrss,
+        *_used(result.usage),
         result.kept,
         result.lost,
     )

@@ -53,7 +53,7 @@ def test_daemon_of_a_starter_that_was_killed(language: str) -> None:
     found = facts(1, language, "abandoned")
     assert found["starter_status"].value == "SIGKILL", explain(1, language, "abandoned")
     assert found["at_loss"].value == "exit 1"
-    assert found["log_events"].value == ("starting", "ready", "failed", "stopped")
+    assert found["log_events"].value == ("starting", "ready", "failed")
     log = record(1, language, "abandoned").log.decode()
     assert '"error":"write() of the verdict to the starter: Broken pipe"' in log
 

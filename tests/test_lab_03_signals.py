@@ -61,4 +61,4 @@ def test_log_of_a_life(language: str) -> None:
 def test_log_of_a_forced_end(language: str) -> None:
     """Also when it is forced, it tidies up, and its last words are in the log."""
     events = facts(3, language, "draining")["log_events"].value
-    assert events == ("starting", "ready", "stop", "forced", "failed", "stopped")
+    assert events == ("starting", "ready", "stop", "forced", "failed")

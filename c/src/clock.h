@@ -12,4 +12,10 @@ static inline long long now_milliseconds(void) {
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
+/* timespec_of - such a time as the C library takes it. */
+static inline struct timespec timespec_of(long long milliseconds) {
+    return (struct timespec){
+        .tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+}
+
 #endif

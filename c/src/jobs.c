@@ -9,7 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOME = 64 /* jobs that are taken in one turn */, AGAIN = 1000 /* milliseconds */ };
+enum {
+    SOME = 64,    /* jobs that are taken in one turn */
+    AGAIN = 1000, /* milliseconds until what has failed is tried again */
+    COUNT = 1000, /* milliseconds between two counts of the queue: it may be long */
+};
 
 static void log_failure(struct jobs *jobs, const char *level, const char *event,
     const char *job, const char *text) {
@@ -21,7 +25,7 @@ int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct fai
     struct failure unwatched;
 
     jobs->poll_interval = poll_interval;
-    jobs->next_look = -1;
+    jobs->next_look = jobs->drain_until = -1;
     if (path[0] == '\0')
         return 0;
     int error = spool_open(&jobs->spool, path, why);
@@ -42,19 +46,10 @@ void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]) {
     waiting[2] = (struct pollfd){.fd = jobs->spool.watch, .events = POLLIN};
 }
 
-/* A child_late of children_expire. */
-static void late(void *user, const struct child *child) {
-    struct jobs *jobs = user;
-
-    log_event(jobs->log, "warning", "job_signalled", "{s:o, s:i, s:s}", "job",
-        log_text(child->name), "child", (int)child->pid, "signal", sigabbrev_np(child->sent));
-}
-
-int jobs_turn(struct jobs *jobs, struct failure *why) {
-    capture_turn(&jobs->capture);
-    if (spool_heard(&jobs->spool))
-        jobs_look(jobs);
-    return jobs->children->timer < 0 ? 0 : children_expire(jobs->children, late, jobs, why);
+long long jobs_due(const struct jobs *jobs) {
+    if (jobs->drain_until < 0)
+        return jobs->next_look;
+    return jobs->ending ? -1 : jobs->drain_until;
 }
 
 /* --- the result --- */
@@ -125,7 +120,8 @@ static struct result new_result(struct jobs *jobs, const char *job, long long mi
     return result;
 }
 
-static void conclude(struct jobs *jobs, const struct result *result) {
+static void conclude(struct jobs *jobs, const struct result *result, long long milliseconds) {
+    metrics_job(jobs->metrics, result->code == 0, milliseconds);
     if (!record_rest(jobs) || !record(jobs, result))
         wait_for_database(jobs, result);
 }
@@ -175,7 +171,7 @@ static bool start(struct jobs *jobs, const char *job) {
     log_failure(jobs, "error", "job_failed", job, why.text);
     struct result result = new_result(jobs, job, 0);
     snprintf(result.error, sizeof result.error, "%s", why.text);
-    conclude(jobs, &result);
+    conclude(jobs, &result, 0);
     return true;
 }
 
@@ -200,7 +196,7 @@ static bool recover(struct jobs *jobs, const struct claim *claim) {
 }
 
 /* Returns false when there is nothing more to take now. */
-static bool take(struct jobs *jobs) {
+static bool take_one(struct jobs *jobs) {
     struct claim claim;
     struct failure why;
     int found = spool_claim(&jobs->spool, &claim, &why);
@@ -218,14 +214,19 @@ static bool has_room(const struct jobs *jobs) {
     return jobs->children->running < jobs->children->size && jobs->unrecorded_count == 0;
 }
 
-void jobs_take(struct jobs *jobs) {
+/* If it is time to look: as many jobs as there is room for, but not too many at once. */
+static void take(struct jobs *jobs) {
     int taken = 0;
 
     if (jobs->next_look < 0 || jobs->next_look > now_milliseconds())
         return;
+    if (now_milliseconds() >= jobs->next_count) {
+        metrics_queue(jobs->metrics, spool_count(&jobs->spool));
+        jobs->next_count = now_milliseconds() + COUNT;
+    }
     bool more = record_rest(jobs);
     while (more && taken < SOME && has_room(jobs)) {
-        more = take(jobs);
+        more = take_one(jobs);
         taken++;
     }
     if (more && taken == SOME) {
@@ -269,6 +270,7 @@ static void ended(
     struct jobs *jobs = user;
     long long milliseconds = now_milliseconds() - child->started;
 
+    metrics_reaped(jobs->metrics);
     if (child->name[0] == '\0') {
         log_event(jobs->log, "debug", "orphan_ended", "{s:i}", "child", (int)child->pid);
         return;
@@ -280,12 +282,47 @@ static void ended(
         name_signal(how->si_status, result.signal);
     result.usage = *usage;
     log_end(jobs, child, &result, milliseconds);
-    conclude(jobs, &result);
+    conclude(jobs, &result, milliseconds);
     jobs_look(jobs); /* there is room for another */
 }
 
 int jobs_reap(struct jobs *jobs, struct failure *why) {
     return children_reap(jobs->children, ended, jobs, why);
+}
+
+/* --- the turn --- */
+
+/* A child_late of children_expire. */
+static void late(void *user, const struct child *child) {
+    struct jobs *jobs = user;
+
+    log_event(jobs->log, "warning", "job_signalled", "{s:o, s:i, s:s}", "job",
+        log_text(child->name), "child", (int)child->pid, "signal", sigabbrev_np(child->sent));
+}
+
+int jobs_turn(struct jobs *jobs, const struct pollfd waiting[JOBS_POLL], struct failure *why) {
+    if (waiting[1].revents != 0)
+        capture_turn(&jobs->capture);
+    if (waiting[2].revents != 0 && spool_heard(&jobs->spool))
+        jobs_look(jobs);
+    if (jobs->drain_until < 0)
+        take(jobs);
+    else if (!jobs->ending && now_milliseconds() >= jobs->drain_until) {
+        children_end(jobs->children);
+        jobs->ending = true;
+    }
+    metrics_running(jobs->metrics, jobs->children->running);
+    return waiting[0].revents != 0 ? children_expire(jobs->children, late, jobs, why) : 0;
+}
+
+void jobs_drain(struct jobs *jobs, int limit) {
+    jobs->drain_until = now_milliseconds() + limit;
+}
+
+bool jobs_drained(const struct jobs *jobs) {
+    bool waits = jobs->spool.fd < 0 && now_milliseconds() < jobs->drain_until;
+
+    return jobs->drain_until >= 0 && !waits && jobs->children->running == 0;
 }
 
 void jobs_end(struct jobs *jobs) {

@@ -4,6 +4,9 @@
  * What goes wrong with one job is logged and does not stop the daemon. A result
  * that could not be recorded is tried again at each look, and until it is no
  * other job is started.
+ *
+ * One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls
+ * what jobs_poll says until jobs_due, then calls jobs_turn.
  */
 #ifndef LABD_JOBS_H
 #define LABD_JOBS_H
@@ -12,23 +15,30 @@
 #include "children.h"
 #include "failure.h"
 #include "log.h"
+#include "metrics.h"
 #include "results.h"
 #include "spool.h"
 
 #include <poll.h>
+#include <stdbool.h>
 
 enum { JOBS_POLL = 3 }; /* descriptors of jobs_poll */
 
+/* All times are milliseconds of CLOCK_MONOTONIC. */
 struct jobs {
     struct children *children;
     struct log *log;
+    struct metrics *metrics;
     struct results *results;
     struct capture capture;
     struct spool spool;
     struct result *unrecorded; /* results that wait for the database; their jobs are in cur/ */
     int unrecorded_count;
-    int poll_interval;   /* milliseconds; 0: look only when told to */
-    long long next_look; /* milliseconds of CLOCK_MONOTONIC; -1: when told to */
+    int poll_interval;     /* milliseconds; 0: look only when told to */
+    long long next_look;   /* -1: when told to */
+    long long next_count;  /* of those that wait */
+    long long drain_until; /* when what still runs is to be ended; -1: we do not drain */
+    bool ending;           /* it was told to end */
 };
 
 /*
@@ -42,18 +52,30 @@ int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct fai
 /* jobs_poll - which descriptors to wait for; those of -1 poll(2) does not look at. */
 void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]);
 
-/* jobs_turn - do what is due: children_expire, capture_turn; look if the spool was heard of. */
-int jobs_turn(struct jobs *jobs, struct failure *why);
+/* jobs_due - when jobs_turn is to be called at the latest; -1: when a descriptor is ready. */
+long long jobs_due(const struct jobs *jobs);
 
-/* jobs_look - look for new jobs at the next jobs_take. */
+/*
+ * jobs_turn - do all that is due: read output, end what is late, take new jobs, unless we
+ * drain.
+ *
+ * Looks for new jobs when told to, when the spool was heard of, or each poll_interval. When
+ * they are many, takes only some of them, and is due again at once. Returns 0 or -errno.
+ */
+int jobs_turn(struct jobs *jobs, const struct pollfd waiting[JOBS_POLL], struct failure *why);
+
+/* jobs_look - look for new jobs at the next jobs_turn. */
 void jobs_look(struct jobs *jobs);
-
-/* jobs_take - if it is time to look: start as many jobs as there is room for; when they are
- * many, only some of them, and next_look is at once. */
-void jobs_take(struct jobs *jobs);
 
 /* jobs_reap - log and record how each child ended, and put its job away: children_reap. */
 int jobs_reap(struct jobs *jobs, struct failure *why);
+
+/* jobs_drain - take no more; what runs may do so for so many milliseconds, then it is ended. */
+void jobs_drain(struct jobs *jobs, int limit);
+
+/* jobs_drained - whether we drain, and nothing is under way any more. Where there is no spool,
+ * waiting stands for it. */
+bool jobs_drained(const struct jobs *jobs);
 
 /* jobs_end - end the children that still run, and put their jobs away: children_close. Results
  * that still cannot be recorded are given up: their jobs stay in cur/, and will run again. */

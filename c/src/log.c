@@ -28,7 +28,9 @@ static int priority(const char *level) {
 }
 
 void log_set_level(struct log *log, const char *level) {
+    pthread_mutex_lock(&log->mutex);
     log->level = priority(level);
+    pthread_mutex_unlock(&log->mutex);
 }
 
 static int open_file(const char *path, struct failure *why) {
@@ -52,7 +54,7 @@ static bool ends_torn(int fd) {
 }
 
 int log_open(struct log *log, const char *path, const char *level, struct failure *why) {
-    *log = (struct log){.fd = -1};
+    *log = (struct log){.fd = -1, .mutex = PTHREAD_MUTEX_INITIALIZER};
     log_set_level(log, level);
     if (path[0] == '\0')
         return 0;
@@ -90,14 +92,15 @@ static int open_journal(void) {
 }
 
 void log_attach(struct log *log, const char *level) {
-    *log = (struct log){.fd = open_journal()};
+    *log = (struct log){.fd = open_journal(), .mutex = PTHREAD_MUTEX_INITIALIZER};
     log_set_level(log, level);
     log->journal = log->fd >= 0;
     if (!log->journal)
         log->fd = STDERR_FILENO;
 }
 
-int log_reopen(struct log *log, struct failure *why) {
+/* The mutex is locked. */
+static int reopen(struct log *log, struct failure *why) {
     if (log->path[0] == '\0')
         return 0;
     int fd = open_file(log->path, why);
@@ -107,6 +110,13 @@ int log_reopen(struct log *log, struct failure *why) {
     log->fd = fd;
     log->torn = ends_torn(fd);
     return 0;
+}
+
+int log_reopen(struct log *log, struct failure *why) {
+    pthread_mutex_lock(&log->mutex);
+    int error = reopen(log, why);
+    pthread_mutex_unlock(&log->mutex);
+    return error;
 }
 
 /* How many bytes the UTF-8 character at text has; 0 if there is none. RFC 3629: no overlong
@@ -192,7 +202,7 @@ static bool can_write(struct log *log) {
         return is_free(log->fd);
     if (fstat(log->fd, &status) < 0 || status.st_nlink > 0)
         return true;
-    return log_reopen(log, &unheard) == 0;
+    return reopen(log, &unheard) == 0;
 }
 
 /* The line in a single call, after the newline that a torn one still needs. */
@@ -239,6 +249,12 @@ static bool write_line(struct log *log, const char *level, const char *event, js
     return written;
 }
 
+static void lose(struct log *log) {
+    log->lost++;
+    if (log->metrics != NULL)
+        metrics_lost(log->metrics, 1);
+}
+
 /* Says what was lost, now that something can be written again. */
 static bool confess(struct log *log) {
     json_t *line = new_line("warning", "log_lost");
@@ -260,21 +276,25 @@ void log_event(struct log *log, const char *level, const char *event, const char
         object = json_vpack_ex(NULL, 0, fields, arguments);
         va_end(arguments);
     }
+    pthread_mutex_lock(&log->mutex);
     bool told = log->fd < 0 || log->lost == 0 || confess(log);
     if (log->fd >= 0 && priority(level) <= log->level) {
         json_t *line = new_line(level, event); /* only now: its time is not before that one's */
         json_object_update(line, object);
         if (!told || !write_line(log, level, event, line))
-            log->lost++;
+            lose(log);
         json_decref(line);
     }
+    pthread_mutex_unlock(&log->mutex);
     json_decref(object);
 }
 
 void log_close(struct log *log) {
+    pthread_mutex_lock(&log->mutex);
     if (log->fd >= 0 && log->lost > 0)
         confess(log);
     if (log->fd > STDERR_FILENO)
         close(log->fd);
     log->fd = -1;
+    pthread_mutex_unlock(&log->mutex);
 }

@@ -12,23 +12,32 @@
  * and says so with the first line that can be written again.
  *
  * The levels are "debug", "info", "warning" and "error".
+ *
+ * From lab 8 on, several threads write to one log. Each function but log_open
+ * and log_attach may be called from any of them: the mutex of the log is held
+ * for one event at a time, and so no two lines are mixed, and none is counted
+ * as lost twice.
  */
 #ifndef LABD_LOG_H
 #define LABD_LOG_H
 
 #include "failure.h"
+#include "metrics.h"
 
 #include <jansson.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 struct log {
-    int fd;              /* -1: there is no log, and every event is dropped */
-    int level;           /* the least urgent priority that is written: syslog(3) */
-    bool journal;        /* fd is a socket to the journal, not a file */
-    bool torn;           /* the file ends within a line */
-    unsigned long lost;  /* lines that could not be written since the last that could */
-    char path[PATH_MAX]; /* for log_reopen; empty when there is no file */
+    int fd;                  /* -1: there is no log, and every event is dropped */
+    int level;               /* the least urgent priority that is written: syslog(3) */
+    bool journal;            /* fd is a socket to the journal, not a file */
+    bool torn;               /* the file ends within a line */
+    unsigned long lost;      /* lines that could not be written since the last that could */
+    char path[PATH_MAX];     /* for log_reopen; empty when there is no file */
+    struct metrics *metrics; /* told of every line that is lost; NULL: nobody is */
+    pthread_mutex_t mutex;   /* guards all of the above once there are threads */
 };
 
 /*
@@ -78,8 +87,8 @@ int log_reopen(struct log *log, struct failure *why);
  * path. A line that was not written, or only in part (a full disk), is counted
  * in log->lost. Before the next line, or when the next event comes whatever its
  * level, comes the event "log_lost", a warning, with their number in the field
- * "lines". A part of a line is first ended by a newline, so that it spoils no
- * other.
+ * "lines". Each is told to log->metrics too: metrics_lost. A part of a line is first ended by a
+ * newline, so that it spoils no other.
  */
 void log_event(struct log *log, const char *level, const char *event, const char *fields, ...);
 

@@ -330,6 +330,18 @@ int spool_finish(const struct spool *spool, const char *name, bool good, struct 
     return put_away(spool, name, good ? "done" : "failed", why);
 }
 
+int spool_count(const struct spool *spool) {
+    struct failure unheard;
+    DIR *list = list_folder(spool, "new", &unheard);
+    int count = 0;
+
+    while (list != NULL && next_name(list) != NULL)
+        count++;
+    if (list != NULL)
+        closedir(list);
+    return count;
+}
+
 void spool_close(struct spool *spool) {
     while (spool->held_count > 0)
         free(spool->held[--spool->held_count].name);

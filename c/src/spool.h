@@ -104,6 +104,9 @@ int spool_return(struct spool *spool, const char *name, bool left, struct failur
  */
 int spool_finish(const struct spool *spool, const char *name, bool good, struct failure *why);
 
+/* spool_count - how many names wait in new/. */
+int spool_count(const struct spool *spool);
+
 /* spool_close - close the folder and the watch. */
 void spool_close(struct spool *spool);
 

@@ -103,8 +103,8 @@ json_t *log_text(const char *text) {
  * path. A line that was not written, or only in part (a full disk), is counted
  * in log->lost. Before the next line, or when the next event comes whatever its
  * level, comes the event "log_lost", a warning, with their number in the field
- * "lines". A part of a line is first ended by a newline, so that it spoils no
- * other.
+ * "lines". Each is told to log->metrics too: metrics_lost. A part of a line is first ended by a
+ * newline, so that it spoils no other.
  */
 void log_event(struct log *log, const char *level, const char *event, const char *fields, ...) {
     (void)log;

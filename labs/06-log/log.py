@@ -16,7 +16,11 @@ character is escaped, so nobody can forge a line. JSON does not ask for it with 
 A log that cannot be written does not stop a daemon. It counts what it lost, and says so with the
 first line that can be written again.
 
-The levels are "debug", "info", "warning" and "error". Twin of `c/src/log.c`.
+The levels are "debug", "info", "warning" and "error".
+
+From lab 8 on, several threads write to one log. Each function but log_open and log_attach may be
+called from any of them: the lock of the log is held for one event at a time, and so no two lines
+are mixed, and none is counted as lost twice. Twin of `c/src/log.c`.
 """
 
 import os
@@ -27,13 +31,15 @@ import stat
 import syslog
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import labd.failure
 from labd.descriptors import descriptors_open
 from labd.failure import Failure
 from labd.lean import structlog
+from labd.metrics import Metrics, metrics_lost
 
 
 @dataclass(slots=True)
@@ -52,6 +58,10 @@ class Log:
     """Lines that could not be written since the last that could."""
     path: str = ""
     """For log_reopen; empty when there is no file."""
+    metrics: Metrics | None = None
+    """Told of every line that is lost; None: nobody is."""
+    lock: Lock = field(default_factory=Lock)
+    """Guards all of the above once there are threads."""
 
 
 def log_set_level(log: Log, level: str) -> None:
@@ -109,8 +119,8 @@ def log_event(log: Log, level: str, event: str, **fields: str | int) -> None:
     Never fails. A file that has no name any more (it was removed, not renamed) is opened anew at
     its path. A line that was not written, or only in part (a full disk), is counted in log.lost.
     Before the next line, or when the next event comes whatever its level, comes the event
-    "log_lost", a warning, with their number in the field "lines". A part of a line is first ended
-    by a newline, so that it spoils no other.
+    "log_lost", a warning, with their number in the field "lines". Each is told to log.metrics too:
+    metrics_lost. A part of a line is first ended by a newline, so that it spoils no other.
     """
     raise labd.failure.todo("log_event")
 

@@ -1,67 +1,40 @@
-"""labd, the daemon of the book: the start-up table and the loop. Twin of `c/src/labd.c`.
+"""labd, the daemon of the book: the start-up table, and the way out. Twin of `c/src/labd.c`.
 
 usage: labd [--lab N] [--foreground] [--check] [-c CONFIG]
 """
 
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from labd.children import children_open
 from labd.capture import capture_close, capture_open
-from labd.children import Children, children_end, children_open
+from labd.cleanup import cleanup_push, cleanup_unwind
 from labd.clock import now_milliseconds
-from labd.config import Config, config_load
+from labd.config import config_load
 from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
-from labd.jobs import (
-    Jobs,
-    jobs_close,
-    jobs_end,
-    jobs_look,
-    jobs_open,
-    jobs_poll,
-    jobs_reap,
-    jobs_take,
-    jobs_turn,
-)
-from labd.log import (
-    Log,
-    log_attach,
-    log_close,
-    log_event,
-    log_open,
-    log_reopen,
-    log_set_level,
-    log_text,
-)
+from labd.group import group_close, group_open
+from labd.jobs import jobs_close, jobs_end, jobs_open
+from labd.log import log_attach, log_close, log_event, log_open, log_text
+from labd.loop import loop_serve, loop_wait
 from labd.options import USAGE, Options, options_read, options_settle
-from labd.pidfile import Pidfile, pidfile_acquire, pidfile_release
+from labd.pidfile import pidfile_acquire, pidfile_release
 from labd.results import results_close, results_open
-from labd.signals import signals_next, signals_open, signals_reset
+from labd.signals import signals_open, signals_reset
+from labd.state import Labd
+from labd.wake import wake_close
+from labd.workers import workers_serve, workers_start, workers_stop
+
+# --- the steps, as the table below calls them; what each takes, it pushes on the cleanup ---
 
 
-@dataclass(slots=True)
-class Labd:
-    """What the daemon holds, from one step of the table to the next."""
-
-    options: Options
-    config: Config
-    log: Log = field(default_factory=Log)
-    pidfile: Pidfile = field(default_factory=Pidfile)
-    verdict: int = -1
-    """Write end of the pipe to the starter; -1: nobody waits."""
-    signals: int = -1
-    """The signalfd; -1: signals do what their default is."""
-    children: Children = field(default_factory=Children)
-    jobs: Jobs = field(default_factory=Jobs)
-
-
-# --- the steps, as the table below calls them ---
+def _push(labd: Labd, name: str, undo: Callable[[Labd], None]) -> None:
+    cleanup_push(labd.cleanup, name, lambda: undo(labd))
 
 
 def _start_signals_reset(labd: Labd) -> None:
@@ -84,16 +57,40 @@ def _start_descriptors_null(labd: Labd) -> None:
     descriptors_null()
 
 
-def _start_log(labd: Labd) -> None:
-    if labd.options.foreground and not labd.config.log:
-        labd.log = log_attach(labd.config.log_level)  # a service manager reads it
-        return
-    labd.log = log_open(labd.config.log, labd.config.log_level)
-
-
 def _stop_log(labd: Labd) -> None:
-    log_event(labd.log, "info", "stopped")
+    """The last line tells how we ended."""
+    if labd.cause is None:
+        log_event(labd.log, "info", "stopped")
+    else:
+        with suppress(Failure):  # one of an unfinished log must not hide this one
+            log_event(labd.log, "error", "failed", error=log_text(labd.cause.text))
     log_close(labd.log)
+
+
+def _start_log(labd: Labd) -> None:
+    config = labd.config
+    if labd.options.foreground and not config.log:
+        labd.log = log_attach(config.log_level)  # a service manager reads it
+    else:
+        labd.log = log_open(config.log, config.log_level)
+    labd.log.metrics = labd.metrics
+    labd.cleanup.log = labd.log
+    _push(labd, "log_open", _stop_log)
+
+
+def _stop_signals(labd: Labd) -> None:
+    # The signals stay blocked: one more SIGTERM must not end a clean exit with a kill.
+    os.close(labd.signals)
+    labd.signals = -1
+
+
+def _start_signals(labd: Labd) -> None:
+    labd.signals = signals_open()
+    _push(labd, "signals_open", _stop_signals)
+
+
+def _stop_pidfile(labd: Labd) -> None:
+    pidfile_release(labd.pidfile)
 
 
 def _start_pidfile(labd: Labd) -> None:
@@ -108,113 +105,60 @@ def _start_pidfile(labd: Labd) -> None:
             path=log_text(labd.config.pidfile),
             held=log_text(labd.pidfile.stale),
         )
-
-
-def _stop_pidfile(labd: Labd) -> None:
-    pidfile_release(labd.pidfile)
-
-
-def _start_signals(labd: Labd) -> None:
-    labd.signals = signals_open()
-
-
-def _stop_signals(labd: Labd) -> None:
-    # The signals stay blocked: one more SIGTERM must not end a clean exit with a kill.
-    os.close(labd.signals)
-    labd.signals = -1
-
-
-def _start_results(labd: Labd) -> None:
-    labd.jobs.results = results_open(labd.config.database)
+    _push(labd, "pidfile_acquire", _stop_pidfile)
 
 
 def _stop_results(labd: Labd) -> None:
     results_close(labd.jobs.results)
 
 
-def _start_capture(labd: Labd) -> None:
-    config = labd.config
-    labd.jobs.capture = capture_open(config.spool, config.workers, config.output_limit)
-
-
-def _stop_capture(labd: Labd) -> None:
-    capture_close(labd.jobs.capture)
-
-
-def _start_children(labd: Labd) -> None:
-    config = labd.config
-    labd.children = children_open(config.workers, config.job_timeout, config.job_grace)
-    labd.jobs.children = labd.children
-
-
-def _stop_children(labd: Labd) -> None:
-    jobs_end(labd.jobs)
-
-
-def _start_jobs(labd: Labd) -> None:
-    config = labd.config
-    labd.jobs.log = labd.log
-    jobs_open(labd.jobs, config.spool, config.poll_interval)
+def _start_results(labd: Labd) -> None:
+    labd.jobs.results = results_open(labd.config.database)
+    _push(labd, "results_open", _stop_results)
 
 
 def _stop_jobs(labd: Labd) -> None:
     jobs_close(labd.jobs)
 
 
-# --- waiting ---
+def _start_jobs(labd: Labd) -> None:
+    config = labd.config
+    labd.jobs.log, labd.jobs.metrics = labd.log, labd.metrics
+    jobs_open(labd.jobs, config.spool, config.poll_interval)
+    _push(labd, "jobs_open", _stop_jobs)
 
 
-def _reload(labd: Labd) -> None:
-    """Of the configuration only the level of the log can change while we run."""
-    try:
-        config = config_load(labd.options.config)
-    except Failure as failure:
-        log_event(labd.log, "error", "reload_failed", error=log_text(failure.text))
-        return
-    log_set_level(labd.log, config.log_level)
-    log_event(labd.log, "info", "reload", signal="HUP", log_level=config.log_level)
+def _stop_capture(labd: Labd) -> None:
+    capture_close(labd.jobs.capture)
 
 
-def _reopen(labd: Labd) -> None:
-    try:
-        log_reopen(labd.log)
-    except Failure as failure:
-        log_event(labd.log, "error", "reopen_failed", error=log_text(failure.text))
-    else:
-        log_event(labd.log, "info", "reopened")
+def _start_capture(labd: Labd) -> None:
+    config = labd.config
+    labd.jobs.capture = capture_open(config.spool, config.workers, config.output_limit)
+    _push(labd, "capture_open", _stop_capture)
 
 
-def _heed(labd: Labd, number: int) -> None:
-    """Do what a signal asks for, whatever we are doing."""
-    if number == signal.SIGHUP:
-        _reload(labd)
-        jobs_look(labd.jobs)
-    if number == signal.SIGUSR1:
-        _reopen(labd)
-    if number == signal.SIGCHLD and labd.children.timer >= 0:
-        jobs_reap(labd.jobs)
+def _stop_children(labd: Labd) -> None:
+    jobs_end(labd.jobs)
 
 
-def _wait_for_stop(labd: Labd, until: int = -1) -> int:
-    """Wait until a time (-1: for ever) or a signal that asks us to stop, which it returns; 0 when
-    it was something else.
-
-    Before lab 3 there is nothing to wait for: a signal's default action ends us.
-    """
-    left = None if until < 0 else max(0, until - now_milliseconds())
-    waiting = select.poll()
-    for fd in (labd.signals, *jobs_poll(labd.jobs)):
-        if fd >= 0:
-            waiting.register(fd, select.POLLIN)
-    with failing("poll()"):
-        waiting.poll(left)
-    number = 0 if labd.signals < 0 else signals_next(labd.signals)
-    _heed(labd, number)
-    jobs_turn(labd.jobs)
-    return number if number in (signal.SIGTERM, signal.SIGINT) else 0
+def _start_children(labd: Labd) -> None:
+    config = labd.config
+    labd.children = children_open(config.workers, config.job_timeout, config.job_grace)
+    labd.jobs.children = labd.children
+    _push(labd, "children_open", _stop_children)
 
 
-# --- the work ---
+def _stop_group(labd: Labd) -> None:
+    with suppress(Failure):  # those that run still, because the start-up has failed
+        workers_stop(labd)
+    wake_close(labd.queue)
+    group_close(labd.group)
+
+
+def _start_group(labd: Labd) -> None:
+    labd.group = group_open(labd.log)
+    _push(labd, "group_open", _stop_group)
 
 
 def _start_work(labd: Labd) -> None:
@@ -223,7 +167,7 @@ def _start_work(labd: Labd) -> None:
     until = now_milliseconds() + labd.config.warmup
     log_event(labd.log, "info", "starting")
     while now_milliseconds() < until:
-        number = _wait_for_stop(labd, until)
+        number, _ = loop_wait(labd, (), until)
         if number > 0:
             raise Failure(f"stopped by {signal.Signals(number).name} while starting")
 
@@ -243,26 +187,26 @@ class Step:
     lab: int
     foreground: bool
     start: Callable[[Labd], None]
-    stop: Callable[[Labd], None] | None = None
 
 
 # The start-up table, in the order of daemon(7). --lab N runs the rows with lab <= N; lab 0 is
 # given from the start. Rows that are about leaving a terminal make no sense in the foreground.
-# Stops run in reverse.
 STEPS = (
     Step("signals_reset", 3, True, _start_signals_reset),
     Step("descriptors_close", 2, True, _start_descriptors_close),
     Step("detach_fork", 1, False, _start_detach_fork),
     Step("detach_settle", 1, False, _start_detach_settle),
     Step("descriptors_null", 2, False, _start_descriptors_null),
-    Step("log_open", 0, True, _start_log, _stop_log),
-    Step("signals_open", 3, True, _start_signals, _stop_signals),
-    Step("pidfile_acquire", 4, True, _start_pidfile, _stop_pidfile),
-    Step("results_open", 7, True, _start_results, _stop_results),
-    Step("jobs_open", 5, True, _start_jobs, _stop_jobs),
-    Step("capture_open", 7, True, _start_capture, _stop_capture),
-    Step("children_open", 5, True, _start_children, _stop_children),
+    Step("log_open", 0, True, _start_log),
+    Step("signals_open", 3, True, _start_signals),
+    Step("pidfile_acquire", 4, True, _start_pidfile),
+    Step("results_open", 7, True, _start_results),
+    Step("jobs_open", 5, True, _start_jobs),
+    Step("capture_open", 7, True, _start_capture),
+    Step("children_open", 5, True, _start_children),
+    Step("group_open", 8, True, _start_group),
     Step("work", 0, True, _start_work),
+    Step("workers_start", 8, True, workers_start),
     Step("ready", 1, True, _start_ready),
 )
 
@@ -271,54 +215,19 @@ def _included(step: Step, options: Options) -> bool:
     return step.lab <= options.lab and (step.foreground or not options.foreground)
 
 
-def _start(labd: Labd, done: list[Step]) -> None:
-    """Run the table from the top; done collects the rows that need their stop."""
+def _start(labd: Labd) -> None:
+    """Run the table from the top."""
     for step in STEPS:
         if _included(step, labd.options):
             step.start(labd)
-            done.append(step)
-
-
-def _stop(labd: Labd, done: list[Step]) -> None:
-    for step in reversed(done):
-        try:
-            if step.stop is not None:
-                step.stop(labd)
-        except Exception as error:  # what is left must be undone all the same
-            log_event(labd.log, "error", "failed", error=log_text(bug(error).text))
-
-
-# --- the loop ---
-
-
-def _is_busy(labd: Labd, until: int) -> bool:
-    """Jobs are the work that is under way. Where there is no spool, waiting stands for it."""
-    waits = labd.jobs.spool.fd < 0 and now_milliseconds() < until
-    return waits or labd.children.running > 0
-
-
-def _drain(labd: Labd) -> None:
-    """Finish what is under way, for at most `drain`; then the jobs are ended. A second request
-    cuts it short."""
-    until = now_milliseconds() + labd.config.drain
-    ended = False
-    while _is_busy(labd, until):
-        if not ended and now_milliseconds() >= until:
-            children_end(labd.children)
-            ended = True
-        number = _wait_for_stop(labd, -1 if ended else until)
-        if number > 0:
-            log_event(labd.log, "warning", "forced", signal=signal.Signals(number).name[3:])
-            raise Failure("forced to stop by a second signal")
 
 
 def _serve(labd: Labd) -> None:
-    number = 0
-    while number == 0:
-        jobs_take(labd.jobs)
-        number = _wait_for_stop(labd, labd.jobs.next_look)
-    log_event(labd.log, "info", "stop", signal=signal.Signals(number).name[3:])
-    _drain(labd)
+    """Until lab 8, one thread does it all."""
+    if labd.options.lab < 8:
+        loop_serve(labd)
+    else:
+        workers_serve(labd)
 
 
 # --- the command line ---
@@ -343,17 +252,14 @@ def _tell(labd: Labd, failure: Failure) -> None:
 
 
 def _run(labd: Labd) -> None:
-    done: list[Step] = []
     try:
-        _start(labd, done)
+        _start(labd)
         _serve(labd)
     except Exception as error:
-        failure = error if isinstance(error, Failure) else bug(error)
-        with suppress(Failure):  # one of an unfinished log must not hide this one
-            log_event(labd.log, "error", "failed", error=log_text(failure.text))
-        raise failure from error
+        labd.cause = error if isinstance(error, Failure) else bug(error)
+        raise labd.cause from error
     finally:
-        _stop(labd, done)
+        cleanup_unwind(labd.cleanup, labd.config.stop_timeout)
 
 
 def _obey(labd: Labd) -> None:
@@ -370,7 +276,7 @@ def _obey(labd: Labd) -> None:
 
 def main() -> int:
     """Returns the exit code."""
-    labd = Labd(options_read(sys.argv[1:]), Config())
+    labd = Labd(options_read(sys.argv[1:]))
     try:
         _obey(labd)
     except Failure as failure:

@@ -1,8 +1,10 @@
 """The daemon's work: what lies in the spool is run by children, logged, and recorded.
 
 What goes wrong with one job is logged and does not stop the daemon. A result that could not be
-recorded is tried again at each look, and until it is no other job is started. Twin of
-`c/src/jobs.c`.
+recorded is tried again at each look, and until it is no other job is started.
+
+One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls what jobs_poll says
+until jobs_due, then calls jobs_turn. Twin of `c/src/jobs.c`.
 """
 
 import errno
@@ -10,6 +12,7 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from labd.capture import Capture, capture_begin, capture_end, capture_turn
@@ -17,6 +20,7 @@ from labd.children import (
     Child,
     Children,
     children_close,
+    children_end,
     children_expire,
     children_reap,
     children_spawn,
@@ -24,6 +28,7 @@ from labd.children import (
 from labd.clock import now_milliseconds
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
+from labd.metrics import Metrics, metrics_job, metrics_queue, metrics_reaped, metrics_running
 from labd.results import Result, Results, results_find, results_record
 from labd.spool import (
     SPOOL_CLAIMED,
@@ -32,6 +37,7 @@ from labd.spool import (
     Spool,
     spool_claim,
     spool_close,
+    spool_count,
     spool_finish,
     spool_heard,
     spool_id,
@@ -44,15 +50,18 @@ from labd.spool import (
 _SOME = 64
 """Jobs that are taken in one turn."""
 _AGAIN = 1000
-"""Milliseconds."""
+"""Milliseconds until what has failed is tried again."""
+_COUNT = 1000
+"""Milliseconds between two counts of the queue: it may be long."""
 
 
 @dataclass(slots=True)
 class Jobs:
-    """The spool, and when to look into it."""
+    """The spool, and when to look into it. All times are milliseconds of CLOCK_MONOTONIC."""
 
     children: Children = field(default_factory=Children)
     log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
     results: Results = field(default_factory=Results)
     capture: Capture = field(default_factory=Capture)
     spool: Spool = field(default_factory=Spool)
@@ -61,7 +70,13 @@ class Jobs:
     poll_interval: int = 0
     """Milliseconds; 0: look only when told to."""
     next_look: int = -1
-    """Milliseconds of CLOCK_MONOTONIC; -1: when told to."""
+    """-1: when told to."""
+    next_count: int = 0
+    """Of those that wait."""
+    drain_until: int = -1
+    """When what still runs is to be ended; -1: we do not drain."""
+    ending: bool = False
+    """It was told to end."""
 
 
 def _log_failure(jobs: Jobs, level: str, event: str, job: str, text: str) -> None:
@@ -75,7 +90,7 @@ def jobs_open(jobs: Jobs, path: str, poll_interval: int) -> None:
     Raises Failure.
     """
     jobs.poll_interval = poll_interval
-    jobs.next_look = -1
+    jobs.next_look = jobs.drain_until = -1
     if not path:
         return
     jobs.spool = spool_open(path)
@@ -87,35 +102,21 @@ def jobs_open(jobs: Jobs, path: str, poll_interval: int) -> None:
 
 
 def jobs_look(jobs: Jobs) -> None:
-    """Look for new jobs at the next jobs_take."""
+    """Look for new jobs at the next jobs_turn."""
     if jobs.spool.fd >= 0:
         jobs.next_look = 0
 
 
-def jobs_poll(jobs: Jobs) -> tuple[int, ...]:
-    """Which descriptors to wait for; those that are not open are -1."""
+def jobs_poll(jobs: Jobs) -> Sequence[int]:
+    """Which descriptors to wait for; those of -1 do not count."""
     return jobs.children.timer, jobs.capture.epoll, jobs.spool.watch
 
 
-def _late(jobs: Jobs, child: Child) -> None:
-    log_event(
-        jobs.log,
-        "warning",
-        "job_signalled",
-        job=log_text(child.name),
-        child=child.pid,
-        signal=_signal_name(child.sent),
-    )
-
-
-def jobs_turn(jobs: Jobs) -> None:
-    """Do what is due: children_expire, capture_turn; look if the spool was heard of. Raises
-    Failure."""
-    capture_turn(jobs.capture)
-    if spool_heard(jobs.spool):
-        jobs_look(jobs)
-    if jobs.children.timer >= 0:
-        children_expire(jobs.children, lambda child: _late(jobs, child))
+def jobs_due(jobs: Jobs) -> int:
+    """When jobs_turn is to be called at the latest; -1: when a descriptor is ready."""
+    if jobs.drain_until < 0:
+        return jobs.next_look
+    return -1 if jobs.ending else jobs.drain_until
 
 
 # --- the result ---
@@ -160,7 +161,8 @@ def _new_result(jobs: Jobs, job: str, milliseconds: int) -> Result:
     return result
 
 
-def _conclude(jobs: Jobs, result: Result) -> None:
+def _conclude(jobs: Jobs, result: Result, milliseconds: int) -> None:
+    metrics_job(jobs.metrics, result.code == 0, milliseconds)
     if not _record_rest(jobs) or not _record(jobs, result):
         jobs.unrecorded.append(result)
 
@@ -204,7 +206,7 @@ def _start(jobs: Jobs, job: str) -> bool:
         _log_failure(jobs, "error", "job_failed", job, failure.text)
         result = _new_result(jobs, job, 0)
         result.error = failure.text
-        _conclude(jobs, result)
+        _conclude(jobs, result, 0)
     else:
         log_event(jobs.log, "info", "job_started", job=log_text(job), child=pid)
     return True
@@ -251,11 +253,13 @@ def _room(jobs: Jobs) -> bool:
     return jobs.children.running < jobs.children.size and not jobs.unrecorded
 
 
-def jobs_take(jobs: Jobs) -> None:
-    """If it is time to look: start as many jobs as there is room for; when they are many, only some
-    of them, and next_look is at once."""
+def _take(jobs: Jobs) -> None:
+    """If it is time to look: as many jobs as there is room for, but not too many at once."""
     if jobs.next_look < 0 or jobs.next_look > now_milliseconds():
         return
+    if now_milliseconds() >= jobs.next_count:
+        metrics_queue(jobs.metrics, spool_count(jobs.spool))
+        jobs.next_count = now_milliseconds() + _COUNT
     more = _record_rest(jobs)
     taken = 0
     while more and taken < _SOME and _room(jobs):
@@ -294,6 +298,7 @@ def _log_end(jobs: Jobs, child: Child, result: Result, ran: int) -> None:
 
 def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.struct_rusage) -> None:
     milliseconds = now_milliseconds() - child.started
+    metrics_reaped(jobs.metrics)
     if not child.name:
         log_event(jobs.log, "debug", "orphan_ended", child=child.pid)
         return
@@ -304,13 +309,59 @@ def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.stru
         result.signal = _signal_name(how.si_status)
     result.usage = usage
     _log_end(jobs, child, result, milliseconds)
-    _conclude(jobs, result)
+    _conclude(jobs, result, milliseconds)
     jobs_look(jobs)  # there is room for another
 
 
 def jobs_reap(jobs: Jobs) -> None:
     """Log and record how each child ended, and put its job away: children_reap. Raises Failure."""
     children_reap(jobs.children, lambda child, how, usage: _ended(jobs, child, how, usage))
+
+
+# --- the turn ---
+
+
+def _late(jobs: Jobs, child: Child) -> None:
+    log_event(
+        jobs.log,
+        "warning",
+        "job_signalled",
+        job=log_text(child.name),
+        child=child.pid,
+        signal=_signal_name(child.sent),
+    )
+
+
+def jobs_turn(jobs: Jobs, ready: Set[int]) -> None:
+    """Do all that is due: read output, end what is late, take new jobs, unless we drain.
+
+    Looks for new jobs when told to, when the spool was heard of, or each poll_interval. When they
+    are many, takes only some of them, and is due again at once. Raises Failure.
+    """
+    if jobs.capture.epoll in ready:
+        capture_turn(jobs.capture)
+    if jobs.spool.watch in ready and spool_heard(jobs.spool):
+        jobs_look(jobs)
+    if jobs.drain_until < 0:
+        _take(jobs)
+    elif not jobs.ending and now_milliseconds() >= jobs.drain_until:
+        children_end(jobs.children)
+        jobs.ending = True
+    metrics_running(jobs.metrics, jobs.children.running)
+    if jobs.children.timer in ready:
+        children_expire(jobs.children, lambda child: _late(jobs, child))
+
+
+def jobs_drain(jobs: Jobs, limit: int) -> None:
+    """Take no more; what runs may do so for so many milliseconds, then it is ended."""
+    jobs.drain_until = now_milliseconds() + limit
+
+
+def jobs_drained(jobs: Jobs) -> bool:
+    """Whether we drain, and nothing is under way any more. Where there is no spool, waiting stands
+    for it."""
+    waits = jobs.spool.fd < 0 and now_milliseconds() < jobs.drain_until
+    return jobs.drain_until >= 0 and not waits and jobs.children.running == 0
 
 
 def jobs_end(jobs: Jobs) -> None:

@@ -9,7 +9,11 @@ character is escaped, so nobody can forge a line. JSON does not ask for it with 
 A log that cannot be written does not stop a daemon. It counts what it lost, and says so with the
 first line that can be written again.
 
-The levels are "debug", "info", "warning" and "error". Twin of `c/src/log.c`.
+The levels are "debug", "info", "warning" and "error".
+
+From lab 8 on, several threads write to one log. Each function but log_open and log_attach may be
+called from any of them: the lock of the log is held for one event at a time, and so no two lines
+are mixed, and none is counted as lost twice. Twin of `c/src/log.c`.
 """
 
 import os
@@ -20,12 +24,14 @@ import stat
 import syslog
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from labd.descriptors import descriptors_open
 from labd.failure import Failure
 from labd.lean import structlog
+from labd.metrics import Metrics, metrics_lost
 
 _PRIORITIES = {
     "debug": syslog.LOG_DEBUG,
@@ -52,11 +58,16 @@ class Log:
     """Lines that could not be written since the last that could."""
     path: str = ""
     """For log_reopen; empty when there is no file."""
+    metrics: Metrics | None = None
+    """Told of every line that is lost; None: nobody is."""
+    lock: Lock = field(default_factory=Lock)
+    """Guards all of the above once there are threads."""
 
 
 def log_set_level(log: Log, level: str) -> None:
     """Write from this level on."""
-    log.level = _PRIORITIES[level]
+    with log.lock:
+        log.level = _PRIORITIES[level]
 
 
 def _open_file(path: str) -> int:
@@ -135,6 +146,16 @@ def log_attach(level: str) -> Log:
     return log
 
 
+def _reopen(log: Log) -> None:
+    """The lock is held."""
+    if not log.path:
+        return
+    fd = _open_file(log.path)
+    os.close(log.fd)
+    log.fd = fd
+    log.torn = _ends_torn(fd)
+
+
 def log_reopen(log: Log) -> None:
     """Open the path again: somebody has renamed the file, logrotate(8).
 
@@ -143,12 +164,8 @@ def log_reopen(log: Log) -> None:
     a line. Does nothing when there is no file.
     Raises Failure.
     """
-    if not log.path:
-        return
-    fd = _open_file(log.path)
-    os.close(log.fd)
-    log.fd = fd
-    log.torn = _ends_torn(fd)
+    with log.lock:
+        _reopen(log)
 
 
 def log_text(text: str) -> str:
@@ -220,7 +237,7 @@ def _can_write(log: Log) -> bool:
         if os.fstat(log.fd).st_nlink > 0:
             return True
         with suppress(Failure):
-            log_reopen(log)
+            _reopen(log)
             return True
         return False
     return True
@@ -244,6 +261,12 @@ def _write_line(log: Log, level: str, event: str, fields: Mapping[str, str | int
     return _send_journal(log, level, event, line) if log.journal else _write_file(log, line)
 
 
+def _lose(log: Log) -> None:
+    log.lost += 1
+    if log.metrics is not None:
+        metrics_lost(log.metrics, 1)
+
+
 def _confess(log: Log) -> bool:
     """Say what was lost, now that something can be written again."""
     written = _write_line(log, "warning", "log_lost", {"lines": log.lost})
@@ -258,16 +281,17 @@ def log_event(log: Log, level: str, event: str, **fields: str | int) -> None:
     Never fails. A file that has no name any more (it was removed, not renamed) is opened anew at
     its path. A line that was not written, or only in part (a full disk), is counted in log.lost.
     Before the next line, or when the next event comes whatever its level, comes the event
-    "log_lost", a warning, with their number in the field "lines". A part of a line is first ended
-    by a newline, so that it spoils no other.
+    "log_lost", a warning, with their number in the field "lines". Each is told to log.metrics too:
+    metrics_lost. A part of a line is first ended by a newline, so that it spoils no other.
     """
-    told = log.fd < 0 or log.lost == 0 or _confess(log)
-    if (
-        log.fd >= 0
-        and _PRIORITIES[level] <= log.level
-        and not (told and _write_line(log, level, event, fields))
-    ):
-        log.lost += 1
+    with log.lock:
+        told = log.fd < 0 or log.lost == 0 or _confess(log)
+        if (
+            log.fd >= 0
+            and _PRIORITIES[level] <= log.level
+            and not (told and _write_line(log, level, event, fields))
+        ):
+            _lose(log)
 
 
 def log_close(log: Log) -> None:
@@ -275,8 +299,9 @@ def log_close(log: Log) -> None:
 
     What was lost is told now, if it can be.
     """
-    if log.fd >= 0 and log.lost > 0:
-        _confess(log)
-    if log.fd > 2:
-        os.close(log.fd)
-    log.fd = -1
+    with log.lock:
+        if log.fd >= 0 and log.lost > 0:
+            _confess(log)
+        if log.fd > 2:
+            os.close(log.fd)
+        log.fd = -1

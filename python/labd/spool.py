@@ -344,6 +344,13 @@ def spool_finish(spool: Spool, name: str, good: bool) -> None:
     _put_away(spool, name, "done" if good else "failed")
 
 
+def spool_count(spool: Spool) -> int:
+    """How many names wait in new/."""
+    with suppress(Failure):
+        return sum(1 for _ in _names(spool, "new"))
+    return 0
+
+
 def spool_close(spool: Spool) -> None:
     """Close the folder and the watch."""
     spool.held.clear()

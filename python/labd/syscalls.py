@@ -38,6 +38,11 @@ def set_child_subreaper() -> None:
     _check(lib.prctl(lib.PR_SET_CHILD_SUBREAPER, ffi.cast("unsigned long", 1)))
 
 
+def set_thread_name(name: str) -> None:
+    """prctl(2), PR_SET_NAME: what /proc shows as comm of the calling thread, at most 15 bytes."""
+    _check(lib.prctl(lib.PR_SET_NAME, ffi.new("char[]", name.encode())))
+
+
 def timerfd_create() -> int:
     """timerfd_create(2): a new non-blocking, close-on-exec timer on CLOCK_MONOTONIC."""
     return _check(lib.timerfd_create(lib.CLOCK_MONOTONIC, lib.TFD_NONBLOCK | lib.TFD_CLOEXEC))

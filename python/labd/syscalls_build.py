@@ -15,6 +15,7 @@ DECLARATIONS = """
         unsigned int flags);
 
     static const int PR_SET_CHILD_SUBREAPER;
+    static const int PR_SET_NAME;
     int prctl(int option, ...);
 
     static const int CLOCK_MONOTONIC;

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from labd.children import children_open
 from labd.capture import capture_close, capture_open
+from labd.children import children_open
 from labd.cleanup import cleanup_push, cleanup_unwind
 from labd.clock import now_milliseconds
 from labd.config import config_load

@@ -65,9 +65,6 @@ class Config:
     job_timeout: int = 60_000
     """Milliseconds."""
     job_grace: int = 5000
-    report_interval: int = 60000
-    stop_timeout: int = 10000
-    worker_timeout: int = 5000
     """Milliseconds."""
     database: str = ""
     output_limit: int = 1 << 20

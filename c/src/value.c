@@ -86,26 +86,30 @@ const char *value_bytes(void *setting, const char *value) {
                : "a number of bytes from 0 to 1073741824";
 }
 
-/* names ends with NULL. */
-static bool choose(const char **setting, const char *value, const char *const *names) {
-    for (; *names != NULL; names++)
-        if (strcmp(value, *names) == 0) {
-            *setting = *names;
-            return true;
-        }
-    return false;
+/* The one of the names, the last of which is NULL, that the value is; or NULL. */
+static const char *choose(const char *value, const char *const *names) {
+    while (*names != NULL && strcmp(value, *names) != 0)
+        names++;
+    return *names;
 }
 
 const char *value_level(void *setting, const char *value) {
     static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+    const char *level = choose(value, levels);
 
-    return choose(setting, value, levels) ? NULL : "debug, info, warning or error";
+    if (level == NULL)
+        return "debug, info, warning or error";
+    *(const char **)setting = level;
+    return NULL;
 }
 
 const char *value_runner(void *setting, const char *value) {
     static const char *const runners[] = {"exec", "podman", "docker", NULL};
 
-    return choose(setting, value, runners) ? NULL : "exec, podman or docker";
+    if (choose(value, runners) == NULL)
+        return "exec, podman or docker";
+    strcpy(setting, value);
+    return NULL;
 }
 
 const char *value_image(void *setting, const char *value) {

@@ -30,10 +30,10 @@ const char *value_bytes(void *setting, const char *value);
 /* value_level - debug, info, warning or error: const char *, a constant. */
 const char *value_level(void *setting, const char *value);
 
-/* value_runner - exec, podman or docker: const char *, a constant. */
-const char *value_runner(void *setting, const char *value);
+enum { RUNNER_SIZE = 8, IMAGE_SIZE = 256, LISTEN_SIZE = 128 };
 
-enum { IMAGE_SIZE = 256, LISTEN_SIZE = 128 };
+/* value_runner - exec, podman or docker: char[RUNNER_SIZE]. */
+const char *value_runner(void *setting, const char *value);
 
 /*
  * value_image - the name of a container's image: char[IMAGE_SIZE].

@@ -1,6 +1,7 @@
-/* crash N COMMAND… - run a command, and kill it with SIGKILL just before the Nth of the calls below
- * that one of its threads makes. What it starts runs on. Exits with 9 when it killed, else with
- * the command's exit code; SIGTERM is passed on to the command. ptrace(2). */
+/* crash N COMMAND… - run a command, and kill it with SIGKILL just before the Nth of the calls
+ * below that one of its threads makes, from its first mkdirat(2) on, with which a daemon of
+ * ours opens its spool. What it starts runs on. Exits with 9 when it killed, else with the
+ * command's exit code; SIGTERM is passed on to the command. ptrace(2). */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,22 +14,25 @@
 static pid_t command;
 
 /* All that changes files or processes: between two of these nothing else can be seen. */
-static const long calls[] = {SYS_symlinkat, SYS_renameat2, SYS_unlinkat, SYS_unlink, SYS_mkdirat,
-    SYS_mkdir, SYS_openat, SYS_write, SYS_writev, SYS_pwrite64, SYS_ftruncate, SYS_fsync,
-    SYS_fdatasync, SYS_fallocate, SYS_clone, SYS_clone3, SYS_vfork, SYS_kill, SYS_wait4};
+static const long calls[] = {SYS_symlinkat, SYS_renameat2, SYS_unlinkat, SYS_unlink,
+    SYS_mkdirat, SYS_mkdir, SYS_openat, SYS_write, SYS_writev, SYS_pwrite64, SYS_ftruncate,
+    SYS_fsync, SYS_fdatasync, SYS_fallocate, SYS_clone, SYS_clone3, SYS_vfork, SYS_kill,
+    SYS_wait4};
 
 static void pass_on(int number) {
     kill(command, number);
 }
 
 static int counts(pid_t thread) {
+    static int begun;
     struct __ptrace_syscall_info info;
 
     if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, (void *)sizeof info, &info) <= 0 ||
         info.op != PTRACE_SYSCALL_INFO_ENTRY)
         return 0;
+    begun |= info.entry.nr == SYS_mkdirat;
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-        if ((long)info.entry.nr == calls[i])
+        if (begun && (long)info.entry.nr == calls[i])
             return 1;
     return 0;
 }

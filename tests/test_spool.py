@@ -86,6 +86,19 @@ def test_names_of_any_bytes(language: str, tmp_path: Path, alone: None) -> None:
     assert sorted(os.listdir(os.fsencode(house.spool) + b"/done")) == sorted(names)
 
 
+@both
+def test_one_file_by_two_names(language: str, tmp_path: Path, alone: None) -> None:
+    """A hard link to what lies in done/ already, by the same name: rename(2) does nothing then."""
+    house = House(language, tmp_path)
+    job = house.make("job", "exit 0")
+    with house.daemon():
+        for times in (1, 2):
+            os.link(job, house.folder / "again")
+            (house.folder / "again").rename(house.new / "again")
+            until(lambda: len(house.rows()) == times and house.idle())  # noqa: B023
+    assert house.names("done") == ["again"]
+
+
 # --- output ---
 
 
@@ -243,13 +256,13 @@ def test_a_hundred_thousand_files(language: str, tmp_path: Path, alone: None) ->
     """The time for a job does not grow with those that wait: files that are refused, so that no
     process is to be started, ten times as many in at most thirty times the time."""
     seconds = {}
-    house = House(language, tmp_path, "log_level = error\n")
+    house = House(language, tmp_path)
     for many in (10_000, 100_000):
         for number in range(many):
             os.symlink("x", house.new / f"{many}-{number}")
         began = time.monotonic()
         with house.daemon():
-            until(lambda: not any(house.new.iterdir()), 100)
+            until(lambda: next(house.new.iterdir(), None) is None, 100)
         seconds[many] = time.monotonic() - began
     assert seconds[100_000] < 30 * seconds[10_000] + 1, seconds
     assert sum(1 for _ in (house.spool / "failed").iterdir()) == 110_000

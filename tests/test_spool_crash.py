@@ -80,11 +80,7 @@ class Load(threading.Thread):
 
 def _kill_at_random(house: House, number: random.Random) -> None:
     """A start, and SIGKILL: mostly while it works, sometimes while it still starts."""
-    begun = house.count("ready")
-    with house.start() as daemon:
-        if number.random() < 0.8:
-            until(lambda: house.count("ready") > begun or daemon.poll() is not None)
-        assert daemon.poll() is None, house.log()[-2000:]
+    with house.start_ready() if number.random() < 0.8 else house.start() as daemon:
         time.sleep(number.random() * 0.08)
         daemon.kill()
 

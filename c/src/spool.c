@@ -225,9 +225,14 @@ static int put_away(
         if (renameat2(spool->fd, source, spool->fd, target, RENAME_NOREPLACE) == 0)
             error = 0;
     }
-    if (error == 0)
-        drop_id(spool, name);
-    return error;
+    if (error < 0)
+        return error;
+    /* Where both names are links to one file, rename(2) does nothing, and calls it a success.
+     */
+    snprintf(source, sizeof source, "cur/%s", name);
+    unlinkat(spool->fd, source, 0);
+    drop_id(spool, name);
+    return 0;
 }
 
 /* Looks at one that lies in cur/ now. */

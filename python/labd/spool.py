@@ -235,6 +235,9 @@ def _put_away(spool: Spool, name: str, folder: str) -> None:
             syscalls.renameat2(spool.fd, f"cur/{name}", spool.fd, target, syscalls.RENAME_NOREPLACE)
         except (Failure, OSError):
             raise problem from None
+    # Where both names are links to one file, rename(2) does nothing, and calls it a success.
+    with suppress(OSError):
+        os.unlink(f"cur/{name}", dir_fd=spool.fd)
     _drop_id(spool, name)
 
 

@@ -123,7 +123,8 @@ int children_spawn(struct children *children, const char *name, const char *path
     int error = spawn(&pid, name, path, output);
     if (error != 0)
         return failure(why, error, "posix_spawn(%s)", path);
-    *child = (struct child){.pid = pid, .started = now_milliseconds()};
+    *child =
+        (struct child){.pid = pid, .started = now_milliseconds(), .grace = children->grace};
     strncpy(child->name, name, sizeof child->name - 1);
     if (children->timeout > 0)
         child->deadline = child->started + children->timeout;
@@ -193,7 +194,7 @@ int children_expire(
         struct child *child = &children->table[i];
         if (child->pid == 0 || child->deadline == 0 || child->deadline > now)
             continue;
-        send_due(child, children->grace);
+        send_due(child, child->grace);
         late(user, child);
     }
     set_timer(children);

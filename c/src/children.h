@@ -23,9 +23,12 @@ struct child {
     char name[NAME_MAX + 1];
     long long started;
     long long deadline; /* when the next signal is due; 0: none is */
-    int sent;           /* the last signal that a deadline brought it: 0, SIGTERM or SIGKILL */
+    int grace; /* milliseconds from SIGTERM to SIGKILL, as it was when this one started */
+    int sent;  /* the last signal that a deadline brought it: 0, SIGTERM or SIGKILL */
 };
 
+/* timeout and grace are for the children that are started from now on: the owner may set them
+ * to something else between two calls. */
 struct children {
     struct child *table;
     int size;    /* rows of the table */
@@ -94,7 +97,7 @@ int children_reap(
  * children_expire - send what is due. Called when the timer is readable.
  *
  * Every child whose deadline has come: SIGTERM to its group, and SIGCONT after
- * it, for one that is stopped takes no SIGTERM; its next deadline is the grace
+ * it, for one that is stopped takes no SIGTERM; its next deadline is its grace
  * from now. At that one: SIGKILL. Each time late is called. Sets the timer for
  * the deadline that comes next, or stops it.
  * Returns 0 or -errno.

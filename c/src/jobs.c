@@ -21,10 +21,9 @@ static void log_failure(struct jobs *jobs, const char *level, const char *event,
         jobs->log, level, event, "{s:o, s:o}", "job", log_text(job), "error", log_text(text));
 }
 
-int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct failure *why) {
+int jobs_open(struct jobs *jobs, const char *path, struct failure *why) {
     struct failure unwatched;
 
-    jobs->poll_interval = poll_interval;
     jobs->next_look = jobs->drain_until = -1;
     if (path[0] == '\0')
         return 0;
@@ -154,14 +153,25 @@ static pid_t spawn(struct jobs *jobs, const char *job, struct failure *why) {
     return pid;
 }
 
+/* The limits for the next job, all of one generation, which is returned. */
+static long set_limits(struct jobs *jobs) {
+    struct config config;
+    long generation = config_get(jobs->store, &config);
+
+    jobs->children->timeout = config.job_timeout;
+    jobs->children->grace = config.job_grace;
+    return generation;
+}
+
 /* Returns false when no other job could be started now, either. */
 static bool start(struct jobs *jobs, const char *job) {
     struct failure why, unheard;
+    long generation = set_limits(jobs);
     pid_t pid = spawn(jobs, job, &why);
 
     if (pid >= 0) {
-        log_event(jobs->log, "info", "job_started", "{s:o, s:i}", "job", log_text(job), "child",
-            (int)pid);
+        log_event(jobs->log, "info", "job_started", "{s:o, s:i, s:I}", "job", log_text(job),
+            "child", (int)pid, "generation", (json_int_t)generation);
         return true;
     }
     if (is_shortage(-pid) && spool_return(&jobs->spool, job, false, &unheard) == 0) {
@@ -216,6 +226,7 @@ static bool has_room(const struct jobs *jobs) {
 
 /* If it is time to look: as many jobs as there is room for, but not too many at once. */
 static void take(struct jobs *jobs) {
+    struct config config;
     int taken = 0;
 
     if (jobs->next_look < 0 || jobs->next_look > now_milliseconds())
@@ -233,9 +244,10 @@ static void take(struct jobs *jobs) {
         jobs->next_look = 0;
         return;
     }
-    int wait = jobs->poll_interval > 0      ? jobs->poll_interval
-               : jobs->unrecorded_count > 0 ? AGAIN
-                                            : 0;
+    config_get(jobs->store, &config);
+    int wait = config.poll_interval;
+    if (wait == 0 && jobs->unrecorded_count > 0)
+        wait = AGAIN;
     jobs->next_look = wait > 0 ? now_milliseconds() + wait : -1;
 }
 

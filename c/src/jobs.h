@@ -3,7 +3,8 @@
  *
  * What goes wrong with one job is logged and does not stop the daemon. A result
  * that could not be recorded is tried again at each look, and until it is no
- * other job is started.
+ * other job is started. The limits of a job are those of the configuration that
+ * holds when it starts, all of one generation, which the event job_started names.
  *
  * One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls
  * what jobs_poll says until jobs_due, then calls jobs_turn.
@@ -13,6 +14,7 @@
 
 #include "capture.h"
 #include "children.h"
+#include "config.h"
 #include "failure.h"
 #include "log.h"
 #include "metrics.h"
@@ -34,7 +36,7 @@ struct jobs {
     struct spool spool;
     struct result *unrecorded; /* results that wait for the database; their jobs are in cur/ */
     int unrecorded_count;
-    int poll_interval;     /* milliseconds; 0: look only when told to */
+    struct config_store *store;
     long long next_look;   /* -1: when told to */
     long long next_count;  /* of those that wait */
     long long drain_until; /* when what still runs is to be ended; -1: we do not drain */
@@ -47,7 +49,7 @@ struct jobs {
  * Where the spool cannot be watched, that is logged, and looked at each
  * poll_interval alone. Returns 0 or -errno.
  */
-int jobs_open(struct jobs *jobs, const char *path, int poll_interval, struct failure *why);
+int jobs_open(struct jobs *jobs, const char *path, struct failure *why);
 
 /* jobs_poll - which descriptors to wait for; those of -1 poll(2) does not look at. */
 void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]);

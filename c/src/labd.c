@@ -113,6 +113,22 @@ static int start_results(struct labd *labd, struct failure *why) {
     return error < 0 ? error : push(labd, "results_open", stop_results, why);
 }
 
+static void stop_watch(void *user) {
+    struct labd *labd = user;
+
+    config_watch_close(&labd->watch);
+}
+
+/* Without it, SIGHUP is there still: no reason not to start. */
+static int start_watch(struct labd *labd, struct failure *why) {
+    struct failure unwatched;
+
+    if (config_watch_open(&labd->watch, &labd->store, &unwatched) < 0)
+        log_event(
+            &labd->log, "warning", "watch_failed", "{s:o}", "error", log_text(unwatched.text));
+    return push(labd, "config_watch", stop_watch, why);
+}
+
 static void stop_jobs(void *user) {
     struct labd *labd = user;
 
@@ -120,7 +136,7 @@ static void stop_jobs(void *user) {
 }
 
 static int start_jobs(struct labd *labd, struct failure *why) {
-    int error = jobs_open(&labd->jobs, labd->config.spool, labd->config.poll_interval, why);
+    int error = jobs_open(&labd->jobs, labd->config.spool, why);
 
     return error < 0 ? error : push(labd, "jobs_open", stop_jobs, why);
 }
@@ -158,6 +174,7 @@ static void stop_group(void *user) {
     struct failure known;
 
     workers_stop(labd, &known); /* those that run still, because the start-up has failed */
+    wake_close(&labd->loader);
     wake_close(&labd->queue);
     group_close(&labd->group);
 }
@@ -212,6 +229,7 @@ static const struct step {
     {"log_open", 0, true, start_log},
     {"signals_open", 3, true, start_signals},
     {"pidfile_acquire", 4, true, start_pidfile},
+    {"config_watch", 7, true, start_watch},
     {"results_open", 7, true, start_results},
     {"jobs_open", 5, true, start_jobs},
     {"capture_open", 7, true, start_capture},
@@ -262,24 +280,28 @@ static void tell(struct labd *labd, const struct failure *why) {
 }
 
 static int run(struct labd *labd, struct failure *why) {
+    struct config now;
     int error = start(labd, why);
 
     if (error == 0)
         error = serve(labd, why);
     labd->cause = error < 0 ? why : NULL;
-    cleanup_unwind(&labd->cleanup, labd->config.stop_timeout);
+    config_get(&labd->store, &now);
+    cleanup_unwind(&labd->cleanup, now.stop_timeout);
     return error;
 }
 
 static int obey(struct labd *labd, struct failure *why) {
     if (labd->options.help)
         return say(options_usage, why);
-    int error = config_load(&labd->config, labd->options.config, why);
+    int error = config_open(&labd->store, labd->options.config, why);
     if (error < 0)
         return error;
     if (labd->options.check)
         return say("labd: the configuration is good\n", why);
     options_settle(&labd->options);
+    labd->store.path = labd->options.config; /* absolute by now */
+    config_get(&labd->store, &labd->config);
     return run(labd, why);
 }
 
@@ -294,7 +316,9 @@ int main(int argc, char *argv[]) {
             .capture = {.epoll = -1, .folder = -1},
             .next_look = -1,
             .drain_until = -1},
-        .queue = {.fd = -1}};
+        .watch = {.way = {.fd = -1}, .next_look = -1},
+        .queue = {.fd = -1},
+        .loader = {.fd = -1}};
     struct failure why;
 
     cleanup_open(&labd.cleanup, &labd.log);
@@ -303,6 +327,7 @@ int main(int argc, char *argv[]) {
     labd.jobs.log = &labd.log;
     labd.jobs.metrics = &labd.metrics;
     labd.jobs.results = &labd.results;
+    labd.jobs.store = &labd.store;
     if (!options_read(&labd.options, argc, argv))
         return EXIT_USAGE;
     if (obey(&labd, &why) == 0)

@@ -1,26 +1,19 @@
 #include "loop.h"
 
 #include "clock.h"
+#include "reload.h"
 #include "signals.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 
-/* Of the configuration only the level of the log can change while we run. */
+/* The configuration belongs to the worker, where there is one. */
 static void reload(struct labd *labd) {
-    struct config config;
-    struct failure why;
-
-    if (config_load(&config, labd->options.config, &why) < 0) {
-        log_event(&labd->log, "error", "reload_failed", "{s:o}", "error", log_text(why.text));
-        metrics_reload(&labd->metrics, false);
-        return;
-    }
-    log_set_level(&labd->log, config.log_level);
-    log_event(&labd->log, "info", "reload", "{s:s, s:s}", "signal", "HUP", "log_level",
-        config.log_level);
-    metrics_reload(&labd->metrics, true);
+    if (labd->loader.fd >= 0)
+        wake_send(&labd->loader, WAKE_LOAD);
+    else
+        reload_now(labd, "HUP");
 }
 
 static void reopen(struct labd *labd) {
@@ -32,14 +25,7 @@ static void reopen(struct labd *labd) {
         log_event(&labd->log, "info", "reopened", NULL);
 }
 
-/* The jobs belong to the worker, where there is one: it is told, and does it itself. */
-static void look(struct labd *labd) {
-    if (labd->queue.fd >= 0)
-        wake_send(&labd->queue, WAKE_LOOK);
-    else
-        jobs_look(&labd->jobs);
-}
-
+/* So do the jobs. */
 static int reap(struct labd *labd, struct failure *why) {
     if (labd->queue.fd >= 0)
         wake_send(&labd->queue, WAKE_REAP);
@@ -52,7 +38,7 @@ static int reap(struct labd *labd, struct failure *why) {
 static int heed(struct labd *labd, int number, struct failure *why) {
     if (number == SIGHUP) {
         reload(labd);
-        look(labd);
+        reload_look(labd); /* also when it is no good */
     }
     if (number == SIGUSR1)
         reopen(labd);
@@ -87,20 +73,30 @@ int loop_force(struct labd *labd, int number, struct failure *why) {
     return failure_exit(why, EXIT_FAILED, "forced to stop by a second signal");
 }
 
+/* The earlier of two times; -1 is never. */
+static long long earlier(long long one, long long other) {
+    return one < 0 || (other >= 0 && other < one) ? other : one;
+}
+
 /* Waits for something to do, and does it. Returns as loop_wait does. */
 static int turn(struct labd *labd, struct failure *why) {
-    struct pollfd waiting[1 + JOBS_POLL];
+    struct pollfd waiting[2 + JOBS_POLL] = {[1] = {.fd = labd->watch.way.fd, .events = POLLIN}};
+    long long until = earlier(jobs_due(&labd->jobs), labd->watch.next_look);
 
-    jobs_poll(&labd->jobs, waiting + 1);
-    int number = loop_wait(labd, waiting, 1 + JOBS_POLL, jobs_due(&labd->jobs), why);
+    jobs_poll(&labd->jobs, waiting + 2);
+    int number = loop_wait(labd, waiting, 2 + JOBS_POLL, until, why);
     if (number != 0)
         return number;
-    return jobs_turn(&labd->jobs, waiting + 1, why);
+    int error = reload_turn(labd, why);
+    return error < 0 ? error : jobs_turn(&labd->jobs, waiting + 2, why);
 }
 
 /* A second request to stop cuts it short. */
 static int drain(struct labd *labd, struct failure *why) {
-    jobs_drain(&labd->jobs, labd->config.drain);
+    struct config config;
+
+    config_get(&labd->store, &config);
+    jobs_drain(&labd->jobs, config.drain);
     while (!jobs_drained(&labd->jobs)) {
         int number = turn(labd, why);
         if (number < 0)

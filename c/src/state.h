@@ -18,7 +18,9 @@
 
 struct labd {
     struct options options;
-    struct config config;
+    struct config config; /* as we were started; what holds now: config_get */
+    struct config_store store;
+    struct config_watch watch;
     struct cleanup cleanup;
     struct metrics metrics;
     struct log log;
@@ -30,6 +32,7 @@ struct labd {
     struct jobs jobs;
     struct group group;
     struct wake queue;           /* of the worker that has the jobs */
+    struct wake loader;          /* of the worker that has the configuration */
     const struct failure *cause; /* why we end; NULL: we were asked to */
 };
 

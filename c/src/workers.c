@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "loop.h"
+#include "reload.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,10 +29,13 @@ static int wait(struct worker *worker, struct pollfd *waiting, nfds_t count, lon
 
 /* Does what the main thread asks for. */
 static int obey(struct labd *labd, unsigned asked, struct failure *why) {
+    struct config config;
+
+    config_get(&labd->store, &config);
     if ((asked & WAKE_LOOK) != 0)
         jobs_look(&labd->jobs);
     if ((asked & WAKE_DRAIN) != 0)
-        jobs_drain(&labd->jobs, labd->config.drain);
+        jobs_drain(&labd->jobs, config.drain);
     return (asked & WAKE_REAP) != 0 ? jobs_reap(&labd->jobs, why) : 0;
 }
 
@@ -61,6 +65,24 @@ static int queue(struct worker *worker, void *user, struct failure *why) {
     return 0;
 }
 
+static int config(struct worker *worker, void *user, struct failure *why) {
+    struct labd *labd = user;
+    struct pollfd waiting[3] = {{.fd = group_stop_fd(worker->group), .events = POLLIN},
+        {.fd = labd->loader.fd, .events = POLLIN},
+        {.fd = labd->watch.way.fd, .events = POLLIN}};
+
+    for (;;) {
+        int error = wait(worker, waiting, 3, labd->watch.next_look, why);
+        if (error < 0 || waiting[0].revents != 0)
+            return error;
+        if ((wake_take(&labd->loader) & WAKE_LOAD) != 0)
+            reload_now(labd, "HUP");
+        error = reload_turn(labd, why);
+        if (error < 0)
+            return error;
+    }
+}
+
 static void report(struct labd *labd) {
     struct counters now;
 
@@ -73,19 +95,22 @@ static void report(struct labd *labd) {
         (json_int_t)now.lost);
 }
 
+/* The interval may become another while it waits. */
 static int reporter(struct worker *worker, void *user, struct failure *why) {
     struct labd *labd = user;
+    struct config config;
     struct pollfd stop = {.fd = group_stop_fd(worker->group), .events = POLLIN};
-    int interval = labd->config.report_interval;
-    long long next = interval > 0 ? now_milliseconds() + interval : -1;
+    long long last = now_milliseconds();
 
     for (;;) {
-        int error = wait(worker, &stop, 1, next, why);
+        config_get(&labd->store, &config);
+        int interval = config.report_interval;
+        int error = wait(worker, &stop, 1, interval > 0 ? last + interval : -1, why);
         if (error < 0 || stop.revents != 0)
             return error;
-        if (next >= 0 && now_milliseconds() >= next) {
+        if (interval > 0 && now_milliseconds() >= last + interval) {
             report(labd);
-            next += interval;
+            last += interval;
         }
     }
 }
@@ -96,15 +121,22 @@ int workers_start(struct labd *labd, struct failure *why) {
     int error = wake_open(&labd->queue, why);
 
     if (error == 0)
+        error = wake_open(&labd->loader, why);
+    if (error == 0)
         error = group_start(&labd->group, "queue", queue, labd, why);
+    if (error == 0)
+        error = group_start(&labd->group, "config", config, labd, why);
     if (error == 0)
         error = group_start(&labd->group, "reporter", reporter, labd, why);
     return error;
 }
 
 int workers_stop(struct labd *labd, struct failure *why) {
+    struct config now;
+
+    config_get(&labd->store, &now);
     group_stop(&labd->group);
-    return group_wait(&labd->group, labd->config.stop_timeout, why);
+    return group_wait(&labd->group, now.stop_timeout, why);
 }
 
 /* Waits until a time for a signal or the first end of a worker. Returns as loop_wait does. */
@@ -118,12 +150,13 @@ static int wait_for_end(struct labd *labd, bool *ended, long long until, struct 
 
 /* The queue ends by itself when there is nothing left to do. One that hangs would never. */
 static int drain(struct labd *labd, struct failure *why) {
+    struct config now;
     int number = 0;
     bool ended = false;
 
+    config_get(&labd->store, &now);
     wake_send(&labd->queue, WAKE_DRAIN);
-    while (
-        number == 0 && !ended && group_late(&labd->group, labd->config.worker_timeout) == NULL)
+    while (number == 0 && !ended && group_late(&labd->group, now.worker_timeout) == NULL)
         number = wait_for_end(labd, &ended, now_milliseconds() + BEAT, why);
     return number > 0 ? loop_force(labd, number, why) : number;
 }

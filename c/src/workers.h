@@ -2,6 +2,7 @@
  * workers - what labd does from lab 8 on, each thing in a thread of its own.
  *
  *     queue     the jobs: takes them, reaps them, ends those that are late
+ *     config    the configuration: reads it again when it is told to, or the file has changed
  *     reporter  logs the event "report", with the counters of metrics
  *
  * The main thread takes the signals, and waits for the group of workers.

@@ -91,7 +91,7 @@ int children_reap(
  * children_expire - send what is due. Called when the timer is readable.
  *
  * Every child whose deadline has come: SIGTERM to its group, and SIGCONT after
- * it, for one that is stopped takes no SIGTERM; its next deadline is the grace
+ * it, for one that is stopped takes no SIGTERM; its next deadline is its grace
  * from now. At that one: SIGKILL. Each time late is called. Sets the timer for
  * the deadline that comes next, or stops it.
  * Returns 0 or -errno.

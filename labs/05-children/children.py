@@ -39,13 +39,19 @@ class Child:
     started: int = 0
     deadline: int = 0
     """When the next signal is due; 0: none is."""
+    grace: int = 0
+    """Milliseconds from SIGTERM to SIGKILL, as it was when this one started."""
     sent: int = 0
     """The last signal that a deadline brought it: 0, SIGTERM or SIGKILL."""
 
 
 @dataclass(slots=True)
 class Children:
-    """The children that run."""
+    """The children that run.
+
+    timeout and grace are for those that are started from now on: the owner may set them to
+    something else between two calls.
+    """
 
     table: dict[int, Child] = field(default_factory=dict)
     """By number."""
@@ -120,7 +126,7 @@ def children_expire(children: Children, late: ChildLate) -> None:
     """Send what is due. Called when the timer is readable.
 
     Every child whose deadline has come: SIGTERM to its group, and SIGCONT after it, for one that
-    is stopped takes no SIGTERM; its next deadline is the grace from now. At that one: SIGKILL.
+    is stopped takes no SIGTERM; its next deadline is its grace from now. At that one: SIGKILL.
     Each time late is called. Sets the timer for the deadline that comes next, or stops it. Raises
     Failure.
     """

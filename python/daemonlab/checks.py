@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 
 from daemonlab.facts import Facts
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP
+from daemonlab.scenarios import (
+    ANOTHER,
+    COPIES,
+    FORGED,
+    NOWHERE,
+    VICTIM_WORKER,
+    WARMUP,
+    WORKERS_NAMED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -680,3 +688,127 @@ def foreground(facts: Facts) -> Verdict:
     """In the foreground, without a log of its own, it says on standard error what it has to say."""
     wanted = ("starting", "ready", "stop", "stopped")
     return _equals(facts, "printed_events", wanted, f"printed: {show(wanted)}")
+
+
+# --- lab 8 ---
+
+_WORKER = f"worker {VICTIM_WORKER}"
+
+
+@_check("threads")
+def threads(facts: Facts) -> Verdict:
+    """Each worker is a thread that has the worker's name."""
+    return _equals(facts, "threads", WORKERS_NAMED)
+
+
+@_check("thread-signals")
+def thread_signals(facts: Facts) -> Verdict:
+    """No worker can be the one that gets a signal; the main thread can, as before."""
+    expected = "each worker blocks all signals, and the main thread those of lab 3 alone"
+    verdict = _judge(facts, "thread_signals", lambda free: free == (), expected)
+    if verdict.passed is False:
+        return replace(verdict, observed=f"not blocked: {verdict.observed}")
+    blocked = facts["blocked"]
+    if verdict.passed and len(_names(facts, "blocked")) > _READ:
+        observed = f"the main thread blocks {show(blocked.value)}"
+        return Verdict(False, observed, expected, blocked.evidence)
+    return verdict
+
+
+_READ = 5
+"""Signals that lab 3 reads from a descriptor."""
+
+
+@_check("not-started")
+def not_started(facts: Facts) -> Verdict:
+    """A worker that cannot be started is a start that has failed."""
+    expected = "the starter exits with 1 and names the worker; no process left"
+    status, output = facts["starter_status"], facts["output"]
+    if status.value != 1:
+        observed = f"the starter: {show(status.value)}"
+        return Verdict(False, observed, expected, status.evidence)
+    if not any(f"worker {name}" in str(output.value) for name in WORKERS_NAMED):
+        return Verdict(False, "no worker is named", expected, show(output.value))
+    verdict = _equals(facts, "left", 0, expected)
+    return replace(verdict, observed="1") if verdict.passed else verdict
+
+
+def _fails(facts: Facts, action: str, *words: str) -> Verdict:
+    """Whether it has ended with 1, and told the cause in the last line of its log."""
+    expected = f"exit 1 within 3 s; the last line is failed and names {_WORKER}"
+    verdict = _equals(facts, action, "exit 1", expected)
+    if not verdict.passed:
+        return verdict
+    event, error = facts["last_event"], facts["last_error"]
+    if event.value != "failed":
+        return Verdict(False, f"the last line: {show(event.value)}", expected, event.evidence)
+    if not all(word in str(error.value) for word in (_WORKER, *words)):
+        return Verdict(False, f"the cause: {show(error.value)}", expected, error.evidence)
+    return Verdict(True, show(error.value), expected, verdict.evidence)
+
+
+@_check("fails")
+def fails(facts: Facts) -> Verdict:
+    """A worker that fails ends the daemon, which tells why."""
+    return _fails(facts, "at_fail")
+
+
+@_check("first-error")
+def first_error(facts: Facts) -> Verdict:
+    """Of two workers that fail the first is the cause."""
+    return _fails(facts, "at_fail_both")
+
+
+@_check("vanishes")
+def vanishes(facts: Facts) -> Verdict:
+    """A worker that ends without having been asked has failed, too."""
+    return _fails(facts, "at_vanish")
+
+
+@_check("fails-stopping")
+def fails_stopping(facts: Facts) -> Verdict:
+    """One that fails while all are stopping has failed."""
+    return _fails(facts, "at_TERM_fail")
+
+
+@_check("hangs")
+def hangs(facts: Facts) -> Verdict:
+    """One that does not stop is named, and left behind."""
+    verdict = _fails(facts, "at_TERM")
+    told = facts["worker_ends"]
+    if verdict.passed and f"hung {VICTIM_WORKER}" not in _names(facts, "worker_ends"):
+        return Verdict(False, f"logged: {show(told.value)}", verdict.expected, told.evidence)
+    return verdict
+
+
+@_check("others")
+def others(facts: Facts) -> Verdict:
+    """When one has failed, all others are asked to stop, and do."""
+    rest = [f"ended {name}" for name in WORKERS_NAMED if name != VICTIM_WORKER]
+    expected = f"failed {VICTIM_WORKER}, then {', '.join(rest)}"
+    wanted = [f"failed {VICTIM_WORKER}", *rest]
+    return _judge(
+        facts,
+        "worker_ends",
+        lambda found: (
+            isinstance(found, tuple)
+            and found[:1] == (wanted[0],)
+            and sorted(found) == sorted(wanted)
+        ),
+        expected,
+    )
+
+
+@_check("stops")
+def stops(facts: Facts) -> Verdict:
+    """Asked to stop, each worker ends, and the daemon with them."""
+    expected = "exit 0; each worker has ended; the last line is stopped"
+    verdict = _equals(facts, "at_TERM", "exit 0", expected)
+    if not verdict.passed:
+        return verdict
+    ends, last = facts["worker_ends"], facts["last_event"]
+    if sorted(_names(facts, "worker_ends")) != [f"ended {name}" for name in WORKERS_NAMED]:
+        return Verdict(False, f"logged: {show(ends.value)}", expected, ends.evidence)
+    if last.value != "stopped":
+        return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
+    return verdict

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
-from daemonlab.procfs import terminal_name
+from daemonlab.procfs import terminal_name, text
 from daemonlab.record import LOSS, File, Reaction, Record, Work
 from daemonlab.scenarios import INJECTED, LABS, PIDFILE, TORN, VICTIM, Scenario
 
@@ -859,6 +859,60 @@ def lines_without_room(record: Record) -> Fact:
     return _losses(record, "filled")
 
 
+# --- lab 8: who works, and how they end ---
+
+_BLOCKABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+
+
+@_of_daemon
+def threads(record: Record, daemon: Snapshot) -> Fact:
+    """The names of its threads but the main one, in the order of the alphabet."""
+    numbers = " ".join(str(thread.number) for thread in record.threads)
+    evidence = f"/proc/{daemon.process.pid}/task: {numbers or 'one alone'}, comm"
+    return Fact(tuple(sorted(thread.name for thread in record.threads)), evidence)
+
+
+@_of_daemon
+def thread_signals(record: Record, daemon: Snapshot) -> Fact:
+    """The signals that one of those threads does not block: it could be the one that gets them."""
+    if not record.threads:
+        return Fact(None, "it has but one thread")
+    least = max(record.threads, key=lambda thread: len(_BLOCKABLE - thread.blocked))
+    free = signal_names(_BLOCKABLE - least.blocked)
+    where = f"/proc/{daemon.process.pid}/task/{least.number}/status: SigBlk of {least.name}"
+    return Fact(free, f"{where}: {len(least.blocked)} signals")
+
+
+def _last(record: Record) -> dict[str, object]:
+    return next(reversed(events(record.log)), {})
+
+
+@_fact
+def last_event(record: Record) -> Fact:
+    """The event of the last line in its log."""
+    line = record.log.splitlines()[-1:]
+    return Fact(str(_last(record).get("event", "none")), *map(text, line))
+
+
+@_fact
+def last_error(record: Record) -> Fact:
+    """The error that the last line in its log tells."""
+    return Fact(str(_last(record).get("error", "none")), f"event {_last(record).get('event')}")
+
+
+@_fact
+def worker_ends(record: Record) -> Fact:
+    """What its log says of its workers' ends, in order: "failed NAME", "ended NAME" and so on."""
+    found = [
+        f"{str(event['event']).removeprefix('worker_')} {event.get('worker')}"
+        for event in events(record.log)
+        if event.get("event") in ("worker_failed", "worker_ended", "worker_hung")
+    ]
+    return Fact(tuple(found), f"{len(found)} events worker_…")
+
+
 _reaction(LOSS, "at_loss")
 for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TERM TERM"):
+    _reaction(_action, "at_" + _action.replace(" ", "_"))
+for _action in ("fail", "fail both", "vanish", "TERM fail"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))

@@ -2,10 +2,13 @@
 
     python -m daemonlab.interfere deny close_range ENOSYS COMMAND…
     python -m daemonlab.interfere hold SOCKET COMMAND…
+    python -m daemonlab.interfere hold-waits SOCKET COMMAND…
 
 The first runs the command on a kernel that lacks a system call. The second has each call of the
 command that would lock a file wait until the laboratory, which listens at that socket, lets it go
-on: meanwhile there is all the time in the world to exchange the file that it has just opened.
+on: meanwhile there is all the time in the world to exchange the file that it has just opened. The
+third does so with each call that waits for descriptors, poll(2) and its like: the laboratory lets
+all go on but those of the threads that it was told, which then hang, or fail when it says so.
 
 Where the kernel does not allow this, the command is run as if nothing were.
 """
@@ -17,10 +20,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Condition, Event, Thread
 
 from daemonlab import native
 
@@ -37,6 +41,8 @@ def denying(call: str, error: str) -> tuple[str, ...]:
 
 HOLDING = (sys.executable, "-I", "-m", __name__, "hold", SOCKET)
 """What to put before a command, to be started in the folder of the launch, to hold its locks."""
+HOLDING_WAITS = (sys.executable, "-I", "-m", __name__, "hold-waits", SOCKET)
+"""As HOLDING, for the calls by which its threads wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Locks:
         until is a time of the monotonic clock. Returns how many there were; -1: none can be held
         on this machine. Those that come later are let go by the kernel, with ENOSYS.
         """
-        listener = self._listener(done, until)
+        listener = _listener(self.server, lambda: done() or time.monotonic() > until)
         if listener < 0:
             return -1
         locks = 0
@@ -69,16 +75,101 @@ class Locks:
         os.close(listener)
         return locks
 
-    def _listener(self, done: Callable[[], bool], until: float) -> int:
+
+def _listener(server: socket.socket, enough: Callable[[], bool]) -> int:
+    """What the command sends, with which to hear of its calls; -1: it sends none."""
+    arrival = select.poll()
+    arrival.register(server, select.POLLIN)
+    while not arrival.poll(_LOOK * 1000):
+        if enough():
+            return -1
+    connection, _ = server.accept()
+    with connection:
+        _, fds, _, _ = socket.recv_fds(connection, 1, 1)
+    return fds[0] if fds else -1
+
+
+@dataclass(slots=True)
+class Waits:
+    """The laboratory's end: a thread that lets each call go on, but for those of some threads."""
+
+    server: socket.socket
+    threads: tuple[str, ...]
+    """Whose calls are held, by the name that /proc shows as comm."""
+    listener: int = -1
+    held: dict[str, native.Held] = field(default_factory=dict)
+    changed: Condition = field(default_factory=Condition)
+    over: Event = field(default_factory=Event)
+
+    def serve(self) -> None:
+        """Until over is set. Those that come later are let go by the kernel, with ENOSYS."""
+        listener = self.listener = _listener(self.server, self.over.is_set)
+        if listener < 0:
+            return
         arrival = select.poll()
-        arrival.register(self.server, select.POLLIN)
-        while not arrival.poll(_LOOK * 1000):
-            if done() or time.monotonic() > until:
-                return -1
-        connection, _ = self.server.accept()
-        with connection:
-            _, fds, _, _ = socket.recv_fds(connection, 1, 1)
-        return fds[0] if fds else -1
+        arrival.register(listener, select.POLLIN)
+        while not self.over.is_set():
+            if arrival.poll(_LOOK * 1000):
+                with suppress(OSError):  # whoever it was may be dead
+                    self._take(native.next_held(listener))
+        with self.changed:
+            self.listener = -1
+        os.close(listener)
+
+    def _take(self, held: native.Held) -> None:
+        name = Path(f"/proc/{held.thread}/comm").read_text(errors="replace").rstrip("\n")
+        if name not in self.threads:
+            native.let_go(self.listener, held)
+            return
+        with self.changed:
+            self.held[name] = held
+            self.changed.notify_all()
+
+    def _await(self, name: str, seconds: float) -> native.Held | None:
+        with self.changed:
+            self.changed.wait_for(lambda: name in self.held, seconds)
+            return self.held.pop(name, None)
+
+    def fail(self, name: str, error: int, seconds: float) -> bool:
+        """Have the held call of that thread fail, with this errno. False: none was held in time."""
+        held = self._await(name, seconds)
+        if held is None:
+            return False
+        with suppress(OSError):
+            native.answer(self.listener, held, 0, error)
+        return True
+
+    def pretend(self, name: str, seconds: float) -> bool:
+        """Have the held call of that thread say that the first of its descriptors is readable,
+        which is not true. False: none was held in time, it is not poll(2), or we may not write
+        into its memory: ptrace(2), "Ptrace access mode checking"."""
+        held = self._await(name, seconds)
+        if held is None or not held.is_poll:
+            return False
+        with suppress(OSError), open(f"/proc/{held.thread}/mem", "r+b", buffering=0) as memory:
+            memory.seek(held.argument + _REVENTS)
+            memory.write(select.POLLIN.to_bytes(2, sys.byteorder))
+            native.answer(self.listener, held, 1)
+            return True
+        return False
+
+
+_REVENTS = 6
+"""Where revents stands in struct pollfd, after an int and a short: poll(2)."""
+
+
+@contextmanager
+def waits(folder: Path, threads: Iterable[str]) -> Iterator[Waits]:
+    """Listen in a folder for a command that is run with HOLDING_WAITS."""
+    with locks(folder) as listening:
+        ours = Waits(listening.server, tuple(threads))
+        server = Thread(target=ours.serve, daemon=True)
+        server.start()
+        try:
+            yield ours
+        finally:
+            ours.over.set()
+            server.join()
 
 
 @contextmanager
@@ -94,11 +185,11 @@ def locks(folder: Path) -> Iterator[Locks]:
         yield Locks(server)
 
 
-def _hold(path: str) -> None:
+def _hold(path: str, hold: Callable[[], int]) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         with suppress(OSError):
-            listener = native.hold_locks()
+            listener = hold()
             socket.send_fds(connection, [b"1"], [listener])
             os.close(listener)
 
@@ -110,7 +201,7 @@ def main(arguments: list[str]) -> None:
             native.deny(arguments[1], getattr(errno, arguments[2]))
         command = arguments[3:]
     else:
-        _hold(arguments[1])
+        _hold(arguments[1], native.hold_locks if arguments[0] == "hold" else native.hold_waits)
         command = arguments[2:]
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, exec would pass it on
         signal.signal(number, signal.SIG_DFL)

@@ -1,6 +1,7 @@
 """System calls that `os` lacks: each raises OSError with the errno, as those of `os` do."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from daemonlab._native import ffi, lib
@@ -39,7 +40,11 @@ def default_libc_signals() -> None:
         _check(lib.default_signal(number), f"rt_sigaction({number})")
 
 
-CALLS = {"close_range": lib.SYS_close_range, "flock": lib.SYS_flock}
+CALLS = {
+    "clone3": lib.SYS_clone3,
+    "close_range": lib.SYS_close_range,
+    "flock": lib.SYS_flock,
+}
 """The numbers of the system calls that can be denied."""
 
 
@@ -56,16 +61,40 @@ def hold_locks() -> int:
     return _check(lib.hold_locks(), "seccomp()")
 
 
-def next_held(listener: int) -> int:
-    """Wait for a call that is held; return its number, for let_go."""
-    held = ffi.new("uint64_t *")
+def hold_waits() -> int:
+    """As hold_locks, for the calls that wait for one of several descriptors: poll(2), ppoll(2),
+    select(2), pselect(2), epoll_wait(2) and its like."""
+    return _check(lib.hold_waits(), "seccomp()")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A call that is held."""
+
+    id: int
+    thread: int
+    """The number of the thread that called."""
+    is_poll: bool
+    """It is poll(2) or ppoll(2)."""
+    argument: int
+    """Its first one."""
+
+
+def next_held(listener: int) -> Held:
+    """Wait for a call that is held."""
+    held = ffi.new("struct held *")
     _check(lib.next_held(listener, held), "ioctl(SECCOMP_IOCTL_NOTIF_RECV)")
-    return int(held[0])
+    return Held(held.id, held.thread, bool(lib.is_poll(held.call)), held.argument)
 
 
-def let_go(listener: int, held: int) -> None:
+def let_go(listener: int, held: Held) -> None:
     """Let a held call go on, as if nothing had been."""
-    _check(lib.let_go(listener, held), "ioctl(SECCOMP_IOCTL_NOTIF_SEND)")
+    _check(lib.let_go(listener, held.id), "ioctl(SECCOMP_IOCTL_NOTIF_SEND)")
+
+
+def answer(listener: int, held: Held, value: int, error: int = 0) -> None:
+    """Have a held call return that value, or fail with that errno, without having been made."""
+    _check(lib.answer(listener, held.id, value, error), "ioctl(SECCOMP_IOCTL_NOTIF_SEND)")
 
 
 SAVED = lib.IN_CLOSE_WRITE | lib.IN_MOVED_TO

@@ -13,12 +13,17 @@ ffi.cdef("""
     int close_range(unsigned int first, unsigned int last, int flags);
     int default_signal(int number);
 
+    static const int SYS_clone3;
     static const int SYS_close_range;
     static const int SYS_flock;
     int deny_call(unsigned int number, unsigned int error);
     int hold_locks(void);
-    int next_held(int listener, uint64_t *id);
+    int hold_waits(void);
+    struct held { uint64_t id; uint32_t thread; uint32_t call; uint64_t argument; };
+    int next_held(int listener, struct held *held);
     int let_go(int listener, uint64_t id);
+    int answer(int listener, uint64_t id, int64_t value, int error);
+    int is_poll(uint32_t call);
 
     static const int IN_CLOSE_WRITE;
     static const int IN_MOVED_TO;
@@ -98,25 +103,77 @@ ffi.set_source(
             filter, sizeof filter / sizeof *filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
     }
 
-    static int next_held(int listener, uint64_t *id)
-    {
-        union { struct seccomp_notif notice; char room[256]; } held; /* longer, one day */
+    #ifdef SYS_poll /* newer machines have only those with p: syscall(2) */
+    #define POLL SYS_poll
+    #define SELECT SYS_select
+    #define EPOLL_WAIT SYS_epoll_wait
+    #else
+    #define POLL SYS_ppoll
+    #define SELECT SYS_pselect6
+    #define EPOLL_WAIT SYS_epoll_pwait
+    #endif
 
-        memset(&held, 0, sizeof held);
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &held.notice) < 0)
+    /* The calls by which a thread waits for one of several descriptors. */
+    static int hold_waits(void)
+    {
+        struct sock_filter filter[] = {
+            LOAD(nr),
+            WHEN(POLL, 6),
+            WHEN(SYS_ppoll, 5),
+            WHEN(SELECT, 4),
+            WHEN(SYS_pselect6, 3),
+            WHEN(EPOLL_WAIT, 2),
+            WHEN(SYS_epoll_pwait, 1),
+            UNLESS(SYS_epoll_pwait2, 1),
+            ANSWER(SECCOMP_RET_USER_NOTIF),
+            ANSWER(SECCOMP_RET_ALLOW),
+        };
+
+        return install(
+            filter, sizeof filter / sizeof *filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    }
+
+    static int is_poll(uint32_t call)
+    {
+        return call == POLL || call == SYS_ppoll;
+    }
+
+    struct held { uint64_t id; uint32_t thread; uint32_t call; uint64_t argument; };
+
+    static int next_held(int listener, struct held *held)
+    {
+        union { struct seccomp_notif notice; char room[256]; } news; /* longer, one day */
+
+        memset(&news, 0, sizeof news);
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &news.notice) < 0)
             return -1;
-        *id = held.notice.id;
+        held->id = news.notice.id;
+        held->thread = news.notice.pid;
+        held->call = (uint32_t)news.notice.data.nr;
+        held->argument = news.notice.data.args[0];
         return 0;
+    }
+
+    static int reply(int listener, uint64_t id, int64_t value, int error, uint32_t flags)
+    {
+        union { struct seccomp_notif_resp answer; char room[256]; } response;
+
+        memset(&response, 0, sizeof response);
+        response.answer.id = id;
+        response.answer.val = value;
+        response.answer.error = -error;
+        response.answer.flags = flags;
+        return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response.answer);
     }
 
     static int let_go(int listener, uint64_t id)
     {
-        union { struct seccomp_notif_resp answer; char room[256]; } reply;
+        return reply(listener, id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+    }
 
-        memset(&reply, 0, sizeof reply);
-        reply.answer.id = id;
-        reply.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-        return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &reply.answer);
+    static int answer(int listener, uint64_t id, int64_t value, int error)
+    {
+        return reply(listener, id, value, error, 0);
     }
     """,
     define_macros=[("_GNU_SOURCE", "1")],

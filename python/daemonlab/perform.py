@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from daemonlab import logwork, work
-from daemonlab.interfere import SOCKET, Locks, locks
+from daemonlab import groupwork, logwork, work
+from daemonlab.interfere import SOCKET, Locks, Waits, locks, waits
 from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
 from daemonlab.observe import (
     Process,
@@ -243,15 +243,27 @@ def _log_reaction(subject: Launch, process: Process, action: str) -> Reaction:
     )
 
 
-def act(subject: Launch, process: Process, action: str) -> Reaction:
+def _worker_reaction(subject: Launch, process: Process, action: str, held: Waits) -> Reaction:
+    send = partial(subject.send, process)
+    victim = groupwork.Victim(subject.scratch, held, held.threads, send)
+    began = time.monotonic()
+    with suppress(ProcessGone):
+        groupwork.ACTIONS[action](victim)
+    return _reaction(subject, process, action, began, STOP_TIME)
+
+
+def act(subject: Launch, process: Process, action: str, held: Waits | None = None) -> Reaction:
     """Do one thing to the daemon and see what it does.
 
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
     same once more; "replace" puts another's PID file in the place of its own; "storm" sends many
     SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
     row, each sent when the one before has been taken, and it is expected to end. The actions of
-    work.py give it jobs, those of logwork.py do something to its log.
+    work.py give it jobs, those of logwork.py do something to its log, those of groupwork.py to one
+    of its workers that is held.
     """
+    if held is not None and action in groupwork.ACTIONS:
+        return _worker_reaction(subject, process, action, held)
     if action == "again":
         return _again(subject, process)
     if action == "replace":
@@ -282,12 +294,14 @@ def act(subject: Launch, process: Process, action: str) -> Reaction:
     return _reaction(subject, process, action, began, STOP_TIME)
 
 
-def _actions(subject: Launch, daemon: Process, actions: Sequence[str]) -> tuple[Reaction, ...]:
+def _actions(
+    subject: Launch, daemon: Process, actions: Sequence[str], held: Waits | None
+) -> tuple[Reaction, ...]:
     reactions: list[Reaction] = []
     for action in actions:
         if reactions and not reactions[-1].alive and action != "again":
             break
-        reactions.append(act(subject, daemon, action))
+        reactions.append(act(subject, daemon, action, held))
     return tuple(reactions)
 
 
@@ -373,11 +387,9 @@ def _bequeathed(subject: Launch) -> tuple[int, ...]:
     return subject.bequeathed()
 
 
-def _overtake(
-    subject: Launch, scenario: Scenario, held: Locks | None, seconds: float
-) -> int | None:
+def _overtake(subject: Launch, scenario: Scenario, held: Locks, seconds: float) -> int | None:
     """Do what the scenario has happen just before the daemon locks its file."""
-    if held is None or scenario.overtake is None:
+    if scenario.overtake is None:
         return None
     return held.overtake(
         partial(scenario.overtake, subject.scratch),
@@ -436,12 +448,16 @@ def _prepare(command: Command, scenario: Scenario, scratch: Path) -> tuple[str, 
 
 
 def _watch(
-    subject: Launch, scenario: Scenario, held: Locks | None, start_time: float, clock: float
+    subject: Launch,
+    scenario: Scenario,
+    held: Locks | Waits | None,
+    start_time: float,
+    clock: float,
 ) -> Record:
     """See what the subject turns into, act on it, and write down what it showed."""
     waited = scenario.killed_early and not _kill_early(subject, start_time)
     early = _abandon(subject, start_time) if scenario.abandoned else ()
-    overtaken = _overtake(subject, scenario, held, start_time)
+    overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
     if scenario.foreground:
         ended = _await_ready(subject, start_time)
     else:
@@ -452,7 +468,9 @@ def _watch(
     seen = _snapshots(subject.processes() if settled else _settle(subject, scenario))
     files = _files(subject.scratch)
     daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
-    reactions = _actions(subject, daemon, scenario.actions) if daemon and not hangs else ()
+    threads = groupwork.threads(daemon.pid) if daemon else ()
+    workers = held if isinstance(held, Waits) else None
+    reactions = _actions(subject, daemon, scenario.actions, workers) if daemon and not hangs else ()
     log = _file(subject.scratch / logwork.LOG)
     return Record(
         scenario=scenario.name,
@@ -470,6 +488,7 @@ def _watch(
         waited=start_time,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
+        threads=threads,
         reactions=(*early, *reactions),
         overtaken=overtaken,
         output=subject.output(),
@@ -500,7 +519,11 @@ def performing(
     clock = time.time()
     with folder() as scratch, ExitStack() as stack:
         line = _prepare(command, scenario, scratch)
-        held = stack.enter_context(locks(scratch)) if scenario.overtake else None
+        held: Locks | Waits | None = None
+        if scenario.overtake:
+            held = stack.enter_context(locks(scratch))
+        elif scenario.holds:
+            held = stack.enter_context(waits(scratch, scenario.holds))
         subject = stack.enter_context(launch(line, scenario.environment, variables, scratch))
         yield subject, _watch(subject, scenario, held, seconds, clock)
 

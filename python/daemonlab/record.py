@@ -82,6 +82,17 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread of the daemon."""
+
+    number: int
+    name: str
+    """What /proc shows as comm."""
+    blocked: frozenset[int]
+    """The signals that it blocks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One launch. Numbers of processes are those of the moment; nothing here is alive any more."""
 
@@ -111,6 +122,8 @@ class Record:
     """The daemon, once settled; the starter itself if that stayed; None: nothing was left."""
     processes: tuple[Snapshot, ...]
     """Every process of the subject at that time, the daemon among them."""
+    threads: tuple[Thread, ...]
+    """The daemon's threads at that time, but the main one."""
     reactions: tuple[Reaction, ...]
     output: bytes
     """What came over the terminal, or over descriptors 1 and 2."""

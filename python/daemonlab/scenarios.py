@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, NULL_VARIABLES, Environment
-from daemonlab.interfere import HOLDING, denying
+from daemonlab.interfere import HOLDING, HOLDING_WAITS, denying
 from daemonlab.logwork import LOG
 
 WARMUP = 0.8
@@ -52,6 +52,8 @@ class Scenario:
     overtake: Callable[[Path], None] | None = None
     """What happens in the folder of the launch just before it locks a file for the first time:
     for a command that is started through HOLDING."""
+    holds: tuple[str, ...] = ()
+    """Its threads whose waits are held, by name: for one that is started through HOLDING_WAITS."""
 
 
 PIDFILE = "labd.pid"
@@ -156,6 +158,23 @@ INJECTED = (
 )
 """A name: newlines, what a terminal would obey, characters of 2, 3 and 4 bytes, and bytes that
 are none."""
+WORKERS_NAMED = ("config", "queue", "reporter")
+"""The workers of the daemon, in the order of the alphabet."""
+VICTIM_WORKER = "reporter"
+"""The one that is made to fail."""
+
+
+def _holding(name: str, action: str, *others: str, **settings: str) -> Scenario:
+    return Scenario(
+        name,
+        FRIENDLY,
+        {**_LOG, **settings},
+        (action,),
+        through=HOLDING_WAITS,
+        holds=(VICTIM_WORKER, *others),
+    )
+
+
 TORN = b'{"ts":"2026-'
 """What the log of the scenario "friendly" of lab 6 holds before the daemon starts."""
 
@@ -266,6 +285,15 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("rotate", FRIENDLY, _LOG, ("rotate",)),
         Scenario("vanish", FRIENDLY, _LOG, ("vanish", "fill")),
         Scenario("foreground", _SERVED, {}, ("TERM",), foreground=True),
+    ),
+    8: (
+        Scenario("friendly", FRIENDLY, _LOG, ("TERM",)),
+        Scenario("denied", FRIENDLY, _LOG, through=denying("clone3", "EAGAIN")),
+        _holding("failing", "fail"),
+        _holding("both", "fail both", "queue"),
+        _holding("gone", "vanish"),
+        _holding("stopping", "TERM fail"),
+        _holding("hung", "TERM", stop_timeout="1"),
     ),
 }
 

@@ -14,7 +14,7 @@ from labd.capture import capture_close, capture_open
 from labd.children import children_open
 from labd.cleanup import cleanup_push, cleanup_unwind
 from labd.clock import now_milliseconds
-from labd.config import config_load
+from labd.config import config_get, config_open, config_watch_close, config_watch_open
 from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
@@ -117,14 +117,27 @@ def _start_results(labd: Labd) -> None:
     _push(labd, "results_open", _stop_results)
 
 
+def _stop_watch(labd: Labd) -> None:
+    config_watch_close(labd.watch)
+
+
+def _start_watch(labd: Labd) -> None:
+    """Without it, SIGHUP is there still: no reason not to start."""
+    try:
+        labd.watch = config_watch_open(labd.store)
+    except Failure as failure:
+        log_event(labd.log, "warning", "watch_failed", error=log_text(failure.text))
+    _push(labd, "config_watch", _stop_watch)
+
+
 def _stop_jobs(labd: Labd) -> None:
     jobs_close(labd.jobs)
 
 
 def _start_jobs(labd: Labd) -> None:
-    config = labd.config
-    labd.jobs.log, labd.jobs.metrics = labd.log, labd.metrics
-    jobs_open(labd.jobs, config.spool, config.poll_interval)
+    jobs = labd.jobs
+    jobs.log, jobs.metrics, jobs.store = labd.log, labd.metrics, labd.store
+    jobs_open(jobs, labd.config.spool)
     _push(labd, "jobs_open", _stop_jobs)
 
 
@@ -152,6 +165,7 @@ def _start_children(labd: Labd) -> None:
 def _stop_group(labd: Labd) -> None:
     with suppress(Failure):  # those that run still, because the start-up has failed
         workers_stop(labd)
+    wake_close(labd.loader)
     wake_close(labd.queue)
     group_close(labd.group)
 
@@ -200,6 +214,7 @@ STEPS = (
     Step("log_open", 0, True, _start_log),
     Step("signals_open", 3, True, _start_signals),
     Step("pidfile_acquire", 4, True, _start_pidfile),
+    Step("config_watch", 7, True, _start_watch),
     Step("results_open", 7, True, _start_results),
     Step("jobs_open", 5, True, _start_jobs),
     Step("capture_open", 7, True, _start_capture),
@@ -259,18 +274,21 @@ def _run(labd: Labd) -> None:
         labd.cause = error if isinstance(error, Failure) else bug(error)
         raise labd.cause from error
     finally:
-        cleanup_unwind(labd.cleanup, labd.config.stop_timeout)
+        config, _ = config_get(labd.store)
+        cleanup_unwind(labd.cleanup, config.stop_timeout)
 
 
 def _obey(labd: Labd) -> None:
     if labd.options.help:
         _say(USAGE)
         return
-    labd.config = config_load(labd.options.config)
+    labd.store = config_open(labd.options.config)
     if labd.options.check:
         _say("labd: the configuration is good\n")
         return
     options_settle(labd.options)
+    labd.store.path = labd.options.config  # absolute by now
+    labd.config, _ = config_get(labd.store)
     _run(labd)
 
 

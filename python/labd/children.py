@@ -38,13 +38,19 @@ class Child:
     started: int = 0
     deadline: int = 0
     """When the next signal is due; 0: none is."""
+    grace: int = 0
+    """Milliseconds from SIGTERM to SIGKILL, as it was when this one started."""
     sent: int = 0
     """The last signal that a deadline brought it: 0, SIGTERM or SIGKILL."""
 
 
 @dataclass(slots=True)
 class Children:
-    """The children that run."""
+    """The children that run.
+
+    timeout and grace are for those that are started from now on: the owner may set them to
+    something else between two calls.
+    """
 
     table: dict[int, Child] = field(default_factory=dict)
     """By number."""
@@ -138,7 +144,7 @@ def children_spawn(children: Children, name: str, path: str, output: int) -> int
             setsigdef=signal.valid_signals(),
             setsigmask=(),
         )
-    child = Child(pid, name, now_milliseconds())
+    child = Child(pid, name, now_milliseconds(), grace=children.grace)
     if children.timeout > 0:
         child.deadline = child.started + children.timeout
     children.table[pid] = child
@@ -193,7 +199,7 @@ def children_expire(children: Children, late: ChildLate) -> None:
     """Send what is due. Called when the timer is readable.
 
     Every child whose deadline has come: SIGTERM to its group, and SIGCONT after it, for one that
-    is stopped takes no SIGTERM; its next deadline is the grace from now. At that one: SIGKILL.
+    is stopped takes no SIGTERM; its next deadline is its grace from now. At that one: SIGKILL.
     Each time late is called. Sets the timer for the deadline that comes next, or stops it. Raises
     Failure.
     """
@@ -203,7 +209,7 @@ def children_expire(children: Children, late: ChildLate) -> None:
     now = now_milliseconds()
     for child in children.table.values():
         if child.deadline and child.deadline <= now:
-            _send_due(child, children.grace)
+            _send_due(child, child.grace)
             late(child)
     _set_timer(children)
 

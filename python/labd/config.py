@@ -200,10 +200,10 @@ class Store:
     Nobody sees a part of one and a part of another: it is exchanged as a whole, under the lock.
     """
 
-    config: Config
-    path: str | None
+    config: Config = field(default_factory=Config)
+    path: str | None = None
     """None: the defaults."""
-    seen: Seen
+    seen: Seen = field(default_factory=Seen)
     """The file just before it was last read, well or badly."""
     generation: int = 1
     """1: the one that we started with."""
@@ -272,7 +272,7 @@ _LOOK_INTERVAL = 1000
 class Watch:
     """A watch on the file of a store."""
 
-    store: Store
+    store: Store = field(default_factory=Store)
     way: Way = field(default_factory=Way)
     """way.fd is readable when something has happened."""
     seen: Seen = field(default_factory=Seen)

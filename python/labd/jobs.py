@@ -1,7 +1,9 @@
 """The daemon's work: what lies in the spool is run by children, logged, and recorded.
 
 What goes wrong with one job is logged and does not stop the daemon. A result that could not be
-recorded is tried again at each look, and until it is no other job is started.
+recorded is tried again at each look, and until it is no other job is started. The limits of a job
+are those of the configuration that holds when it starts, all of one generation, which the event
+job_started names.
 
 One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls what jobs_poll says
 until jobs_due, then calls jobs_turn. Twin of `c/src/jobs.c`.
@@ -26,6 +28,7 @@ from labd.children import (
     children_spawn,
 )
 from labd.clock import now_milliseconds
+from labd.config import Store, config_get
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
 from labd.metrics import Metrics, metrics_job, metrics_queue, metrics_reaped, metrics_running
@@ -67,8 +70,7 @@ class Jobs:
     spool: Spool = field(default_factory=Spool)
     unrecorded: list[Result] = field(default_factory=list)
     """Results that wait for the database; their jobs are in cur/."""
-    poll_interval: int = 0
-    """Milliseconds; 0: look only when told to."""
+    store: Store = field(default_factory=Store)
     next_look: int = -1
     """-1: when told to."""
     next_count: int = 0
@@ -83,13 +85,12 @@ def _log_failure(jobs: Jobs, level: str, event: str, job: str, text: str) -> Non
     log_event(jobs.log, level, event, job=log_text(job), error=log_text(text))
 
 
-def jobs_open(jobs: Jobs, path: str, poll_interval: int) -> None:
+def jobs_open(jobs: Jobs, path: str) -> None:
     """Open the spool at path, or have none if path is empty.
 
     Where the spool cannot be watched, that is logged, and looked at each poll_interval alone.
     Raises Failure.
     """
-    jobs.poll_interval = poll_interval
     jobs.next_look = jobs.drain_until = -1
     if not path:
         return
@@ -194,8 +195,17 @@ def _spawn(jobs: Jobs, job: str) -> int:
             os.close(output)  # else the pipe would not end with the job
 
 
+def _set_limits(jobs: Jobs) -> int:
+    """The limits for the next job, all of one generation, which is returned."""
+    config, generation = config_get(jobs.store)
+    jobs.children.timeout = config.job_timeout
+    jobs.children.grace = config.job_grace
+    return generation
+
+
 def _start(jobs: Jobs, job: str) -> bool:
     """Whether another job could be started now."""
+    generation = _set_limits(jobs)
     try:
         pid = _spawn(jobs, job)
     except Failure as failure:
@@ -208,7 +218,9 @@ def _start(jobs: Jobs, job: str) -> bool:
         result.error = failure.text
         _conclude(jobs, result, 0)
     else:
-        log_event(jobs.log, "info", "job_started", job=log_text(job), child=pid)
+        log_event(
+            jobs.log, "info", "job_started", job=log_text(job), child=pid, generation=generation
+        )
     return True
 
 
@@ -268,7 +280,8 @@ def _take(jobs: Jobs) -> None:
     if more and taken == _SOME:
         jobs.next_look = 0
         return
-    wait = jobs.poll_interval or (_AGAIN if jobs.unrecorded else 0)
+    config, _ = config_get(jobs.store)
+    wait = config.poll_interval or (_AGAIN if jobs.unrecorded else 0)
     jobs.next_look = now_milliseconds() + wait if wait > 0 else -1
 
 

@@ -5,35 +5,29 @@ import signal
 from collections.abc import Iterable
 
 from labd.clock import now_milliseconds
-from labd.config import config_load
+from labd.config import config_get
 from labd.failure import Failure, failing
 from labd.jobs import (
     jobs_drain,
     jobs_drained,
     jobs_due,
-    jobs_look,
     jobs_poll,
     jobs_reap,
     jobs_turn,
 )
-from labd.log import log_event, log_reopen, log_set_level, log_text
-from labd.metrics import metrics_reload
+from labd.log import log_event, log_reopen, log_text
+from labd.reload import reload_look, reload_now, reload_turn
 from labd.signals import signals_next
 from labd.state import Labd
-from labd.wake import WAKE_LOOK, WAKE_REAP, wake_send
+from labd.wake import WAKE_LOAD, WAKE_REAP, wake_send
 
 
 def _reload(labd: Labd) -> None:
-    """Of the configuration only the level of the log can change while we run."""
-    try:
-        config = config_load(labd.options.config)
-    except Failure as failure:
-        log_event(labd.log, "error", "reload_failed", error=log_text(failure.text))
-        metrics_reload(labd.metrics, False)
-        return
-    log_set_level(labd.log, config.log_level)
-    log_event(labd.log, "info", "reload", signal="HUP", log_level=config.log_level)
-    metrics_reload(labd.metrics, True)
+    """The configuration belongs to the worker, where there is one."""
+    if labd.loader.fd >= 0:
+        wake_send(labd.loader, WAKE_LOAD)
+    else:
+        reload_now(labd, "HUP")
 
 
 def _reopen(labd: Labd) -> None:
@@ -45,15 +39,8 @@ def _reopen(labd: Labd) -> None:
         log_event(labd.log, "info", "reopened")
 
 
-def _look(labd: Labd) -> None:
-    """The jobs belong to the worker, where there is one: it is told, and does it itself."""
-    if labd.queue.fd >= 0:
-        wake_send(labd.queue, WAKE_LOOK)
-    else:
-        jobs_look(labd.jobs)
-
-
 def _reap(labd: Labd) -> None:
+    """So do the jobs."""
     if labd.queue.fd >= 0:
         wake_send(labd.queue, WAKE_REAP)
     elif labd.children.timer >= 0:
@@ -64,7 +51,7 @@ def _heed(labd: Labd, number: int) -> None:
     """Do what a signal asks for."""
     if number == signal.SIGHUP:
         _reload(labd)
-        _look(labd)
+        reload_look(labd)  # also when it is no good
     if number == signal.SIGUSR1:
         _reopen(labd)
     if number == signal.SIGCHLD:
@@ -105,15 +92,20 @@ def loop_force(labd: Labd, number: int) -> Failure:
 
 def _turn(labd: Labd) -> int:
     """Wait for something to do, and do it. Returns the signal, as loop_wait does."""
-    number, ready = loop_wait(labd, jobs_poll(labd.jobs), jobs_due(labd.jobs))
+    until = min(
+        (time for time in (jobs_due(labd.jobs), labd.watch.next_look) if time >= 0), default=-1
+    )
+    number, ready = loop_wait(labd, (labd.watch.way.fd, *jobs_poll(labd.jobs)), until)
     if number == 0:
+        reload_turn(labd)
         jobs_turn(labd.jobs, ready)
     return number
 
 
 def _drain(labd: Labd) -> None:
     """A second request to stop cuts it short."""
-    jobs_drain(labd.jobs, labd.config.drain)
+    config, _ = config_get(labd.store)
+    jobs_drain(labd.jobs, config.drain)
     while not jobs_drained(labd.jobs):
         number = _turn(labd)
         if number > 0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from labd.children import Children
 from labd.cleanup import Cleanup
-from labd.config import Config
+from labd.config import Config, Store, Watch
 from labd.failure import Failure
 from labd.group import Group
 from labd.jobs import Jobs
@@ -24,6 +24,9 @@ class Labd:
 
     options: Options
     config: Config = field(default_factory=Config)
+    """As we were started; what holds now: config_get."""
+    store: Store = field(default_factory=Store)
+    watch: Watch = field(default_factory=Watch)
     cleanup: Cleanup = field(default_factory=Cleanup)
     metrics: Metrics = field(default_factory=Metrics)
     log: Log = field(default_factory=Log)
@@ -37,5 +40,7 @@ class Labd:
     group: Group = field(default_factory=lambda: Group(Log(), -1, -1))
     queue: Wake = field(default_factory=Wake)
     """Of the worker that has the jobs."""
+    loader: Wake = field(default_factory=Wake)
+    """Of the worker that has the configuration."""
     cause: Failure | None = None
     """Why we end; None: we were asked to."""

@@ -92,6 +92,10 @@ def _walk(way: Way, path: str) -> bool:
         start = 1 if link else end + 1
 
 
+def _watched(way: Way) -> set[int]:
+    return {place.folder for place in way.places}
+
+
 def way_follow(way: Way, path: str) -> bool:
     """Walk the way to path, which is absolute, name by name, and watch its places.
 
@@ -100,11 +104,10 @@ def way_follow(way: Way, path: str) -> bool:
     a folder that is not there, may not be read or cannot be watched, or is longer than the table.
     Returns whether it is another way than before.
     """
-    before: tuple[Place, ...] = way.places
+    before, watched = way.places, _watched(way)
     way.places = ()
     way.whole = _walk(way, path)
-    watched = {place.folder for place in way.places}
-    for folder in {place.folder for place in before} - watched:
+    for folder in watched - _watched(way):
         with suppress(OSError):  # the folder is gone
             syscalls.inotify_rm_watch(way.fd, folder)
     return way.places != before

@@ -1,6 +1,7 @@
 """What labd does from lab 8 on, each thing in a thread of its own. Twin of `c/src/workers.c`.
 
     queue     the jobs: takes them, reaps them, ends those that are late
+    config    the configuration: reads it again when it is told to, or the file has changed
     reporter  logs the event "report", with the counters of metrics
 
 The main thread takes the signals, and waits for the group of workers.
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from labd.clock import now_milliseconds
+from labd.config import config_get
 from labd.failure import Failure, failing
 from labd.group import (
     Worker,
@@ -34,8 +36,9 @@ from labd.jobs import (
 from labd.log import log_event
 from labd.loop import loop_force, loop_stop, loop_wait
 from labd.metrics import metrics_read
+from labd.reload import reload_now, reload_turn
 from labd.state import Labd
-from labd.wake import WAKE_DRAIN, WAKE_LOOK, WAKE_REAP, wake_open, wake_send, wake_take
+from labd.wake import WAKE_DRAIN, WAKE_LOAD, WAKE_LOOK, WAKE_REAP, wake_open, wake_send, wake_take
 
 _BEAT = 1000
 """Milliseconds: the longest that a worker waits without a sign of life."""
@@ -61,7 +64,8 @@ def _obey(labd: Labd, asked: int) -> None:
     if asked & WAKE_LOOK:
         jobs_look(labd.jobs)
     if asked & WAKE_DRAIN:
-        jobs_drain(labd.jobs, labd.config.drain)
+        config, _ = config_get(labd.store)
+        jobs_drain(labd.jobs, config.drain)
     if asked & WAKE_REAP:
         jobs_reap(labd.jobs)
 
@@ -77,6 +81,14 @@ def _queue(labd: Labd, worker: Worker) -> None:
         _obey(labd, wake_take(labd.queue))
         jobs_turn(jobs, ready)
     group_stop(worker.group)
+
+
+def _config(labd: Labd, worker: Worker) -> None:
+    stop, watch = group_stop_fd(worker.group), labd.watch
+    while stop not in _wait(worker, (stop, labd.loader.fd, watch.way.fd), watch.next_look):
+        if wake_take(labd.loader) & WAKE_LOAD:
+            reload_now(labd, "HUP")
+        reload_turn(labd)
 
 
 def _report(labd: Labd) -> None:
@@ -97,13 +109,17 @@ def _report(labd: Labd) -> None:
 
 
 def _reporter(labd: Labd, worker: Worker) -> None:
+    """The interval may become another while it waits."""
     stop = group_stop_fd(worker.group)
-    interval = labd.config.report_interval
-    due = now_milliseconds() + interval if interval > 0 else -1
-    while stop not in _wait(worker, (stop,), due):
-        if due >= 0 and now_milliseconds() >= due:
+    last = now_milliseconds()
+    while True:
+        config, _ = config_get(labd.store)
+        interval = config.report_interval
+        if stop in _wait(worker, (stop,), last + interval if interval > 0 else -1):
+            return
+        if 0 < interval <= now_milliseconds() - last:
             _report(labd)
-            due += interval
+            last += interval
 
 
 # --- all of them, in the main thread ---
@@ -113,14 +129,17 @@ def workers_start(labd: Labd) -> None:
     """Start them all, in the group that is open. Raises Failure; those that run then are stopped by
     workers_stop."""
     labd.queue = wake_open()
+    labd.loader = wake_open()
     group_start(labd.group, "queue", lambda worker: _queue(labd, worker))
+    group_start(labd.group, "config", lambda worker: _config(labd, worker))
     group_start(labd.group, "reporter", lambda worker: _reporter(labd, worker))
 
 
 def workers_stop(labd: Labd) -> None:
     """Ask them all to stop, and wait for `stop_timeout`. Raises the first error, a Failure."""
+    config, _ = config_get(labd.store)
     group_stop(labd.group)
-    group_wait(labd.group, labd.config.stop_timeout)
+    group_wait(labd.group, config.stop_timeout)
 
 
 def _wait_for_end(labd: Labd, until: int) -> tuple[int, bool]:
@@ -134,9 +153,10 @@ def _wait_for_end(labd: Labd, until: int) -> tuple[int, bool]:
 def _drain(labd: Labd) -> None:
     """The queue ends by itself when there is nothing left to do. One that hangs would never."""
     number, ended = 0, False
+    config, _ = config_get(labd.store)
     wake_send(labd.queue, WAKE_DRAIN)
     while number == 0 and not ended:
-        if group_late(labd.group, labd.config.worker_timeout):
+        if group_late(labd.group, config.worker_timeout):
             break
         number, ended = _wait_for_end(labd, now_milliseconds() + _BEAT)
     if number > 0:

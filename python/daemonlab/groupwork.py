@@ -1,0 +1,91 @@
+"""Look at the threads of a daemon, and have one of its workers fail, hang or be gone.
+
+A worker waits for its descriptors by poll(2) or the like. The laboratory holds that call, see
+interfere.py: as long as it does, the worker hangs; and it can have the call fail.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGTERM, Signals
+
+from daemonlab import logwork
+from daemonlab.interfere import Waits
+from daemonlab.procfs import parse_status, signal_set, text
+from daemonlab.record import Thread
+
+_WAIT = 2.0
+"""Seconds that a worker is given to wait for something: each does so at least once a second."""
+_LOOK = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """A daemon some of whose workers are held."""
+
+    scratch: Path
+    waits: Waits
+    names: Sequence[str]
+    """The workers that are held."""
+    send: Callable[[Signals], None]
+    """Sends the daemon a signal."""
+
+    def await_event(self, event: str) -> None:
+        """Wait until it is in the log, or the time is over."""
+        deadline = time.monotonic() + _WAIT
+        while time.monotonic() < deadline:
+            found = logwork.events(logwork.read(self.scratch / logwork.LOG))
+            if any(one.get("event") == event for one in found):
+                return
+            time.sleep(_LOOK)
+
+
+def threads(pid: int) -> tuple[Thread, ...]:
+    """The threads of a process but the main one, by their numbers."""
+    found = []
+    with suppress(OSError):
+        numbers = sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+        for number in numbers:
+            if number == pid:
+                continue
+            with suppress(OSError):
+                status = parse_status(Path(f"/proc/{pid}/task/{number}/status").read_bytes())
+                name, blocked = text(status[b"Name"]), signal_set(status[b"SigBlk"])
+                found.append(Thread(number, name, blocked))
+    return tuple(found)
+
+
+def fail(victim: Victim) -> None:
+    """The first that is held fails: its wait returns ENOMEM."""
+    victim.waits.fail(victim.names[0], errno.ENOMEM, _WAIT)
+
+
+def fail_both(victim: Victim) -> None:
+    """Then the second, because of it: once the log says that the first has."""
+    fail(victim)
+    victim.await_event("worker_failed")
+    victim.waits.fail(victim.names[1], errno.EBADF, _WAIT)
+
+
+def vanish(victim: Victim) -> None:
+    """The first that is held is told that it is to stop, which nobody asked for: it ends."""
+    victim.waits.pretend(victim.names[0], _WAIT)
+
+
+def fail_stopping(victim: Victim) -> None:
+    """The first that is held fails once the daemon has been asked to stop, and has said so."""
+    victim.send(SIGTERM)
+    victim.await_event("stop")
+    fail(victim)
+
+
+ACTIONS: Mapping[str, Callable[[Victim], None]] = {
+    "fail": fail,
+    "fail both": fail_both,
+    "vanish": vanish,
+    "TERM fail": fail_stopping,
+}

@@ -124,21 +124,56 @@ def _until(happened: Callable[[], bool], seconds: float = 30) -> None:
 
 
 @contextmanager
-def _running(language: str, folder: Path, *held: str, **settings: str) -> Iterator[Daemon]:
+def _launched(
+    language: str, folder: Path, *held: str, bad_start: int = 0, **settings: str
+) -> Iterator[tuple[Launch, Waits]]:
     (reference,) = (one for one in subjects.reference() if one.name == language)
     keys = {"log": f"{folder}/log", "pidfile": f"{folder}/pid", **settings}
     lines = ["[labd]", *(f"{key} = {value}" for key, value in keys.items()), ""]
     (folder / "labd.ini").write_text("\n".join(lines))
-    command = [*HOLDING_WAITS, *reference.command, "--lab", "8", "-c", f"{folder}/labd.ini"]
+    command = [*HOLDING_WAITS, *reference.command(8, folder / "labd.ini")]
     with (
-        waits(folder, held) as holding,
+        waits(folder, held, bad_start) as holding,
         launch(command, FRIENDLY, reference.variables, folder) as subject,
     ):
+        yield subject, holding
+
+
+@contextmanager
+def _running(language: str, folder: Path, *held: str, **settings: str) -> Iterator[Daemon]:
+    with _launched(language, folder, *held, **settings) as (subject, holding):
         ended = subject.wait_starter(30)
         assert ended is not None
         assert ended.code == 0, subject.output()
         (process,) = subject.daemons()
         yield Daemon(subject, process, holding, folder)
+
+
+@both
+@pytest.mark.parametrize("place", range(len(WORKERS_NAMED)))
+def test_worker_cannot_be_started(
+    language: str, place: int, tmp_path: Path, nothing_left: None
+) -> None:
+    """The first, the second, the third: the starter hears which; those that ran were stopped."""
+    with _launched(language, tmp_path, bad_start=place + 1) as (subject, _):
+        ended = subject.wait_starter(30)
+        assert ended is not None
+        assert ended.code == 1, subject.output()
+        found = events(read(tmp_path / "log"))
+        started = [one["worker"] for one in found if one["event"] == "worker_started"]
+        stopped = [one["worker"] for one in found if one["event"] == "worker_ended"]
+        assert len(started) == place
+        assert sorted(started) == sorted(stopped)
+        (missing,) = (f"worker {name}".encode() for name in _missing(subject.output()))
+        assert missing.decode().removeprefix("worker ") not in started
+        assert found[-1]["event"] == "failed"
+        assert "Resource temporarily unavailable" in found[-1]["error"]
+        assert not subject.processes()
+        assert not (tmp_path / "pid").exists()
+
+
+def _missing(output: bytes) -> list[str]:
+    return [name for name in WORKERS_NAMED if f"worker {name}:".encode() in output]
 
 
 @both
@@ -173,20 +208,161 @@ def test_worker_fails_while_stopping(
 def test_worker_that_hangs_is_named(
     language: str, worker: str, tmp_path: Path, nothing_left: None
 ) -> None:
-    """It does not heed the stop: the process ends, and names it. So it is with the queue, whose
-    last jobs would be waited for: it gives no sign of life."""
-    settings = {"stop_timeout": "1", "worker_timeout": "2", "drain": "60"}
+    """It does not heed the stop: the process ends, and names it. So it is with the queue, although
+    a day of work is left to it: it gives no sign of life."""
+    settings = {"stop_timeout": "1", "worker_timeout": "2"}
+    if worker == "queue":
+        settings["drain"] = "86400"
     with _running(language, tmp_path, worker, **settings) as daemon:
-        if worker != "queue":  # without a spool it would wait for all of `drain`
-            settings["drain"] = "0"
         daemon.subject.send(daemon.process, signal.SIGTERM)
-        daemon.until("stop")
-        if worker != "queue":
-            daemon.subject.send(daemon.process, signal.SIGTERM)
-            ended = daemon.end()
-            assert ended.code == 1
-        else:
-            assert daemon.failed() == f"worker {worker} did not stop within 1000 ms"
+        assert daemon.failed() == f"worker {worker} did not stop within 1000 ms"
         hung = [event["worker"] for event in daemon.events() if event["event"] == "worker_hung"]
         assert hung == [worker]
         assert not (tmp_path / "pid").exists()
+
+
+@both
+def test_all_hang(language: str, tmp_path: Path, nothing_left: None) -> None:
+    """Each is named, and the first that was started is the cause."""
+    settings = {"stop_timeout": "0.5", "worker_timeout": "0.5"}
+    with _running(language, tmp_path, *WORKERS_NAMED, **settings) as daemon:
+        daemon.subject.send(daemon.process, signal.SIGTERM)
+        cause = daemon.failed()
+        hung = [event["worker"] for event in daemon.events() if event["event"] == "worker_hung"]
+        assert sorted(hung) == sorted(WORKERS_NAMED)
+        assert cause == f"worker {hung[0]} did not stop within 500 ms"
+
+
+@both
+def test_reports(language: str, tmp_path: Path, nothing_left: None) -> None:
+    """The reporter says each report_interval what was done so far."""
+    with _running(language, tmp_path, report_interval="0.05") as daemon:
+        _until(lambda: daemon.names().count("report") >= 3)
+        report = next(event for event in daemon.events() if event["event"] == "report")
+        counters = [
+            "done",
+            "failed",
+            "running",
+            "queue",
+            "reloads",
+            "bad_reloads",
+            "reaped",
+            "lost",
+        ]
+        assert list(report)[4:] == counters
+        assert {report[name] for name in counters} == {0}
+        daemon.subject.send(daemon.process, signal.SIGTERM)
+        assert daemon.end().code == 0
+
+
+# --- under load ---
+
+SANITIZERS = {
+    "thread": "WARNING: ThreadSanitizer",
+    "address,undefined": "ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:",
+}
+
+
+@cache
+def _sanitized(sanitizer: str) -> Path:
+    """labd, built with a sanitizer; skips where the compiler has none."""
+    folder = ROOT / "build" / f"sanitize-{sanitizer.partition(',')[0]}"
+    make = ["make", "-s", "-C", str(ROOT / "c"), f"SANITIZE={sanitizer}", f"BUILD={folder}"]
+    done = subprocess.run(make, capture_output=True, text=True, check=False)
+    if done.returncode != 0 and "cannot find" in done.stderr:
+        pytest.skip(f"the compiler lacks -fsanitize={sanitizer}")
+    assert done.returncode == 0, done.stderr
+    program = folder / "labd"
+    if subprocess.run([program, "--check"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"a program with -fsanitize={sanitizer} cannot run here")
+    return program
+
+
+def _drop(spool: Path, name: str, script: str) -> None:
+    aside = spool / f".{name}"
+    aside.write_text(f"#!/bin/sh\n{script}\n")
+    aside.chmod(0o755)
+    aside.rename(spool / "new" / name)
+
+
+@contextmanager
+def _loaded(program: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A labd in the foreground, with a spool, all of whose sanitizers write to files."""
+    spool = folder / "spool"
+    spool.mkdir()
+    (folder / "labd.ini").write_text(
+        f"[labd]\nlog = {folder}/log\nlog_level = debug\nspool = {spool}\npoll_interval = 0.01\n"
+        "report_interval = 0.01\njob_timeout = 0.2\njob_grace = 0.1\nworkers = 8\n"
+    )
+    options = f"log_path={folder}/sanitizer:exitcode=66"
+    variables = {f"{name}_OPTIONS": options for name in ("TSAN", "ASAN", "UBSAN")}
+    command = [program, "--lab", "8", "--foreground", "-c", folder / "labd.ini"]
+    with subprocess.Popen(command, env={**os.environ, **variables}) as daemon:
+        try:
+            _until(lambda: (folder / "log").exists() and _logged(folder, "ready") > 0)
+            yield daemon, spool
+        finally:
+            daemon.kill()
+
+
+def _logged(folder: Path, event: str) -> int:
+    return (folder / "log").read_bytes().count(f'"event":"{event}"'.encode())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
+def test_sanitizers_find_nothing_under_load(sanitizer: str, tmp_path: Path) -> None:
+    """Jobs that end, fail, are too late and are dropped all the while; reloads and rotations: no
+    data race, no lost memory, nothing undefined; and each job has ended once."""
+    scripts = ("exit 0", "exit 3", "kill -SEGV $$", "exec sleep 60", "sleep 0.01")
+    jobs = 200
+    with _loaded(_sanitized(sanitizer), tmp_path) as (daemon, spool):
+        for number in range(jobs):
+            _drop(spool, f"job{number}", scripts[number % 5 if number < 100 else number % 3])
+            daemon.send_signal(signal.SIGHUP)
+            if number % 10 == 0:
+                (tmp_path / "log").rename(tmp_path / f"log.{number}")
+                daemon.send_signal(signal.SIGUSR1)
+                _until((tmp_path / "log").exists)
+        _until(lambda: not any((spool / "new").iterdir()) and not any((spool / "cur").iterdir()))
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(30) == 0
+    found = "".join(path.read_text() for path in tmp_path.glob("sanitizer*"))
+    assert not re.search(SANITIZERS[sanitizer], found), found
+    assert not found
+    logs = b"".join(path.read_bytes() for path in tmp_path.glob("log*"))
+    ended = [event["job"] for event in events(logs) if event["event"] == "job_ended"]
+    assert sorted(ended) == sorted(f"job{number}" for number in range(jobs))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
+def test_sanitizers_find_nothing_in_a_failure(sanitizer: str, tmp_path: Path) -> None:
+    """The same when one worker fails while jobs run: they are ended, and nothing is raced for."""
+    program = _sanitized(sanitizer)
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "labd.ini").write_text(
+        f"[labd]\nlog = {tmp_path}/log\nspool = {tmp_path}/spool\npoll_interval = 0.01\n"
+    )
+    options = f"log_path={tmp_path}/sanitizer:exitcode=66"
+    variables = {f"{name}_OPTIONS": options for name in ("TSAN", "ASAN", "UBSAN")}
+    command = [*HOLDING_WAITS, str(program), "--lab", "8", "-c", f"{tmp_path}/labd.ini"]
+    with (
+        waits(tmp_path, ["reporter"]) as holding,
+        launch(command, FRIENDLY, {**os.environ, **variables}, tmp_path) as subject,
+    ):
+        started = subject.wait_starter(60)
+        assert started is not None
+        assert started.code == 0, subject.output()
+        (process,) = subject.daemons()
+        for number in range(4):
+            _drop(tmp_path / "spool", f"job{number}", "exec sleep 60")
+        _until(lambda: _logged(tmp_path, "job_started") == 4)
+        assert holding.fail("reporter", errno.ENOMEM, 30)
+        ended = subject.wait_ended(process, 30)
+        assert ended is not None
+        assert ended.code == 1, subject.output()
+    assert _logged(tmp_path, "job_ended") == 4
+    assert not list(tmp_path.glob("sanitizer*"))

@@ -8,7 +8,8 @@ The first runs the command on a kernel that lacks a system call. The second has 
 command that would lock a file wait until the laboratory, which listens at that socket, lets it go
 on: meanwhile there is all the time in the world to exchange the file that it has just opened. The
 third does so with each call that waits for descriptors, poll(2) and its like: the laboratory lets
-all go on but those of the threads that it was told, which then hang, or fail when it says so.
+all go on but those of the threads that it was told, which then hang, or fail when it says so. And
+with each that starts a thread, of which it can have one fail.
 
 Where the kernel does not allow this, the command is run as if nothing were.
 """
@@ -96,6 +97,10 @@ class Waits:
     server: socket.socket
     threads: tuple[str, ...]
     """Whose calls are held, by the name that /proc shows as comm."""
+    bad_start: int = 0
+    """Which start of a thread or process fails, with EAGAIN: 1 the first; 0: none."""
+    starts: int = 0
+    """How many there were."""
     listener: int = -1
     held: dict[str, native.Held] = field(default_factory=dict)
     changed: Condition = field(default_factory=Condition)
@@ -117,6 +122,13 @@ class Waits:
         os.close(listener)
 
     def _take(self, held: native.Held) -> None:
+        if held.is_start:
+            self.starts += 1
+            if self.starts == self.bad_start:
+                native.answer(self.listener, held, 0, errno.EAGAIN)
+            else:
+                native.let_go(self.listener, held)
+            return
         name = Path(f"/proc/{held.thread}/comm").read_text(errors="replace").rstrip("\n")
         if name not in self.threads:
             native.let_go(self.listener, held)
@@ -159,10 +171,10 @@ _REVENTS = 6
 
 
 @contextmanager
-def waits(folder: Path, threads: Iterable[str]) -> Iterator[Waits]:
+def waits(folder: Path, threads: Iterable[str], bad_start: int = 0) -> Iterator[Waits]:
     """Listen in a folder for a command that is run with HOLDING_WAITS."""
     with locks(folder) as listening:
-        ours = Waits(listening.server, tuple(threads))
+        ours = Waits(listening.server, tuple(threads), bad_start)
         server = Thread(target=ours.serve, daemon=True)
         server.start()
         try:

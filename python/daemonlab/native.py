@@ -63,7 +63,7 @@ def hold_locks() -> int:
 
 def hold_waits() -> int:
     """As hold_locks, for the calls that wait for one of several descriptors: poll(2), ppoll(2),
-    select(2), pselect(2), epoll_wait(2) and its like."""
+    select(2), pselect(2), epoll_wait(2) and its like; and for clone3(2), which starts a thread."""
     return _check(lib.hold_waits(), "seccomp()")
 
 
@@ -76,6 +76,8 @@ class Held:
     """The number of the thread that called."""
     is_poll: bool
     """It is poll(2) or ppoll(2)."""
+    is_start: bool
+    """It is clone3(2)."""
     argument: int
     """Its first one."""
 
@@ -84,7 +86,13 @@ def next_held(listener: int) -> Held:
     """Wait for a call that is held."""
     held = ffi.new("struct held *")
     _check(lib.next_held(listener, held), "ioctl(SECCOMP_IOCTL_NOTIF_RECV)")
-    return Held(held.id, held.thread, bool(lib.is_poll(held.call)), held.argument)
+    return Held(
+        held.id,
+        held.thread,
+        bool(lib.is_poll(held.call)),
+        held.call == lib.SYS_clone3,
+        held.argument,
+    )
 
 
 def let_go(listener: int, held: Held) -> None:

@@ -113,11 +113,13 @@ ffi.set_source(
     #define EPOLL_WAIT SYS_epoll_pwait
     #endif
 
-    /* The calls by which a thread waits for one of several descriptors. */
+    /* The calls by which a thread waits for one of several descriptors, and the one by which the
+     * C library starts another thread. */
     static int hold_waits(void)
     {
         struct sock_filter filter[] = {
             LOAD(nr),
+            WHEN(SYS_clone3, 7),
             WHEN(POLL, 6),
             WHEN(SYS_ppoll, 5),
             WHEN(SELECT, 4),

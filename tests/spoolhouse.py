@@ -106,7 +106,7 @@ class House:
         return []
 
     def idle(self) -> bool:
-        return not self.names("new") and not self.names("cur") and not self.names("id")
+        return not any(self.names(folder) for folder in ("new", "cur", "id", "pipe"))
 
     def rows(self) -> list[sqlite3.Row]:
         with closing(sqlite3.connect(self.folder / "results.db")) as database:

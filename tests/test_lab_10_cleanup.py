@@ -38,6 +38,7 @@ NO_START = ("no-database", "no-spool", "no-timer", "no-thread")
         ("crashed", "at_KILL", "killed by SIGKILL"),
         ("crashed", "at_afresh", "exit 0"),
         ("crashed", "left_behind", ()),
+        ("crashed", "left", 0),
         ("stuck", "at_TERM", "exit 1"),
         ("stuck", "last_event", "failed"),
         ("stuck", "pidfile_after", "its own"),

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from daemonlab.house import ROOT
+from daemonlab.observe import ProcessGone, children, snapshot
 from labresults import LANGUAGES
 from spoolhouse import LIMIT, House, until
 
@@ -51,6 +52,45 @@ def test_left_with_a_result_is_only_moved(language: str, tmp_path: Path, alone: 
         ("lost", "0" * 32),
     ]
     assert house.names("done") == ["lost", "recorded"]
+
+
+@both
+def test_what_was_left_running_is_ended(language: str, tmp_path: Path, alone: None) -> None:
+    """The next daemon ends what the killed one left, with its group, before the job runs again; and
+    nobody else, also none of another daemon that runs."""
+    house, other = House(language, tmp_path / "one"), House(language, tmp_path / "other")
+    stranger = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+    with other.daemon():
+        other.drop("others", f"echo $$ >{other.folder}/pids; exec sleep 600")
+        with house.start_ready() as daemon:
+            # One that holds the pipe, one that does not, and one in a session of its own.
+            house.drop(
+                "job",
+                f"sleep 600 & echo $! >>{house.folder}/pids\n"
+                f"sleep 600 >/dev/null 2>&1 & echo $! >>{house.folder}/pids\n"
+                f"setsid sleep 600 & echo $! >>{house.folder}/pids\n"
+                f"echo $$ >>{house.folder}/pids; echo >>{house.folder}/runs; wait",
+            )
+            until(lambda: (house.folder / "runs").exists())
+            until(lambda: (other.folder / "pids").exists())
+            daemon.kill()
+        left = [int(line) for line in (house.folder / "pids").read_text().split()]
+        assert len(left) == 4 and all(map(_lives, left))
+        with house.daemon():
+            until(lambda: (house.folder / "runs").read_text().count("\n") == 2)
+            assert not any(map(_lives, left)), "they ran beside the job's second run"
+            assert house.count("leftovers_ended") == 1
+        assert stranger.poll() is None
+        assert _lives(int((other.folder / "pids").read_text()))
+    stranger.kill()
+    stranger.wait()
+
+
+def _lives(pid: int) -> bool:
+    """A child of ours by now: its number is not another's before we have asked for its status."""
+    with suppress(ProcessGone):
+        return snapshot(pid, {"status"}).state not in "ZX"
+    return False
 
 
 class Load(threading.Thread):
@@ -94,7 +134,9 @@ def _judge(house: House, dropped: Counter[str]) -> None:
     assert house.names("failed") == sorted(name for name in dropped if not name.endswith("0"))
     runs = Counter(Path(line).name for line in (house.folder / "ran").read_text().splitlines())
     assert all(runs[name] >= times for name, times in dropped.items())
-    assert not house.names("id") and not list(house.folder.glob("results.db-*"))
+    assert not house.names("id") and not house.names("pipe")
+    assert not list(house.folder.glob("results.db-*"))
+    assert not any(_lives(child.pid) for child in children(os.getpid())), "a job is left"
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 #include "capture.h"
 
+#include "leftover.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,12 +13,12 @@
 
 enum { ONCE = 65536, MOST = 1048576, EVENTS = 64 };
 
-static int open_folder(const char *path, struct failure *why) {
+static int open_folder(const char *path, const char *name, mode_t mode, struct failure *why) {
     char folder[PATH_MAX];
 
-    if (snprintf(folder, sizeof folder, "%s/out", path) >= (int)sizeof folder)
-        return failure(why, ENAMETOOLONG, "open(%s/out)", path);
-    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+    if (snprintf(folder, sizeof folder, "%s/%s", path, name) >= (int)sizeof folder)
+        return failure(why, ENAMETOOLONG, "open(%s/%s)", path, name);
+    if (mkdir(folder, mode) < 0 && errno != EEXIST)
         return failure(why, errno, "mkdir(%s)", folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? failure(why, errno, "open(%s)", folder) : fd;
@@ -24,13 +26,19 @@ static int open_folder(const char *path, struct failure *why) {
 
 int capture_open(
     struct capture *capture, const char *path, int size, long long limit, struct failure *why) {
-    *capture = (struct capture){.size = size, .epoll = -1, .folder = -1, .limit = limit};
+    *capture =
+        (struct capture){.size = size, .epoll = -1, .folder = -1, .pipes = -1, .limit = limit};
     if (path[0] == '\0')
         return 0;
-    capture->folder = open_folder(path, why);
-    if (capture->folder < 0)
-        return capture->folder;
-    int error = 0;
+    int error = capture->folder = open_folder(path, "out", 0755, why);
+    if (error >= 0)
+        error = capture->pipes = open_folder(path, "pipe", 0700, why);
+    if (error < 0) {
+        capture_close(capture);
+        return error;
+    }
+    error = 0;
+    capture->ended = leftover_end(capture->pipes);
     capture->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (capture->epoll < 0)
         error = failure(why, errno, "epoll_create1()");
@@ -59,13 +67,37 @@ static int open_file(const struct capture *capture, const char *name, struct fai
     return fd < 0 ? failure(why, errno, "open(out/%s)", name) : fd;
 }
 
-/* Only our end does not wait: the flag belongs to the end, and the job shall know nothing. */
+static void close_fifo(const struct capture *capture, const char *name, const int ends[2]) {
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    unlinkat(capture->pipes, name, 0);
+}
+
+/* Our end first, and without waiting for the other: fifo(7). The flag is our end's alone. */
+static int open_fifo(
+    const struct capture *capture, const char *name, int ends[2], struct failure *why) {
+    int error = 0;
+
+    ends[0] = ends[1] = -1;
+    unlinkat(capture->pipes, name, 0);
+    if (mkfifoat(capture->pipes, name, 0600) < 0)
+        return failure(why, errno, "mkfifo(pipe/%s)", name);
+    ends[0] = openat(capture->pipes, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (ends[0] >= 0)
+        ends[1] = openat(capture->pipes, name, O_WRONLY | O_CLOEXEC);
+    if (ends[1] < 0) {
+        error = failure(why, errno, "open(pipe/%s)", name);
+        close_fifo(capture, name, ends);
+    }
+    return error;
+}
+
 static int watch_pipe(
     const struct capture *capture, struct stream *stream, struct failure *why) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = stream};
 
-    if (fcntl(stream->pipe, F_SETFL, O_NONBLOCK) < 0 ||
-        epoll_ctl(capture->epoll, EPOLL_CTL_ADD, stream->pipe, &event) < 0)
+    if (epoll_ctl(capture->epoll, EPOLL_CTL_ADD, stream->pipe, &event) < 0)
         return failure(why, errno, "epoll_ctl()");
     return 0;
 }
@@ -79,17 +111,16 @@ int capture_begin(struct capture *capture, const char *name, struct failure *why
     int file = open_file(capture, name, why);
     if (file < 0)
         return file;
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        int error = failure(why, errno, "pipe()");
+    int error = open_fifo(capture, name, ends, why);
+    if (error < 0) {
         close(file);
         return error;
     }
     *stream = (struct stream){.pipe = ends[0], .file = file};
-    int error = watch_pipe(capture, stream, why);
+    error = watch_pipe(capture, stream, why);
     if (error < 0) {
         close(file);
-        close(ends[0]);
-        close(ends[1]);
+        close_fifo(capture, name, ends);
         return error;
     }
     snprintf(stream->name, sizeof stream->name, "%s", name);
@@ -143,6 +174,7 @@ void capture_turn(struct capture *capture) {
 
 static void free_row(const struct capture *capture, struct stream *stream) {
     close_pipe(capture, stream);
+    unlinkat(capture->pipes, stream->name, 0);
     close(stream->file);
     *stream = (struct stream){0};
 }
@@ -171,5 +203,7 @@ void capture_close(struct capture *capture) {
         close(capture->epoll);
     if (capture->folder >= 0)
         close(capture->folder);
-    capture->epoll = capture->folder = -1;
+    if (capture->pipes >= 0)
+        close(capture->pipes);
+    capture->epoll = capture->folder = capture->pipes = -1;
 }

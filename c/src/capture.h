@@ -1,9 +1,11 @@
 /*
  * capture - what jobs write to their standard output and error, kept up to a limit.
  *
- * Each job writes into a pipe(7) of its own, and we read all of them through
- * one epoll(7) descriptor. What is within the limit goes to a file in the
- * folder out/ of the spool, under the job's name; what is above is read all the
+ * Each job writes into a FIFO of its own, fifo(7), which lies in the folder pipe/
+ * of the spool while the job runs; we read all of them through one epoll(7)
+ * descriptor. A pipe(7) would do but for one thing: the FIFO's name is how the
+ * next daemon finds whom we left running when we are killed. What is within the limit goes to a
+ * file in the folder out/ of the spool, under the job's name; what is above is read all the
  * same, counted, and dropped: a job that floods neither fills the disk nor has
  * to wait for us.
  *
@@ -31,23 +33,26 @@ struct capture {
     int size;        /* rows of the table */
     int epoll;       /* readable when there is output; -1: none is captured */
     int folder;      /* out/ */
+    int pipes;       /* pipe/ */
+    int ended;       /* processes that a daemon had left which was killed */
     long long limit; /* bytes of one job's output that are kept */
 };
 
 /*
  * capture_open - get ready to capture the output of at most size jobs at a time.
  *
- * Makes and opens the folder out/ of the spool at path; does nothing if path is
- * empty. Returns 0 or -errno, with nothing left open or allocated then.
+ * Makes and opens the folders out/ and pipe/ of the spool at path; does nothing
+ * if path is empty. Ends what a daemon has left that was killed: leftover_end.
+ * Returns 0 or -errno, with nothing left open or allocated then.
  */
 int capture_open(
     struct capture *capture, const char *path, int size, long long limit, struct failure *why);
 
 /*
- * capture_begin - make a pipe for the job's output, and an empty file for what is kept of it.
+ * capture_begin - make a FIFO for the job's output, and an empty file for what is kept of it.
  *
  * The file takes the place of an earlier one of its name. Returns the write end
- * of the pipe, which is close-on-exec and to be closed by the caller when the
+ * of the FIFO, which is close-on-exec and to be closed by the caller when the
  * job has it; or -errno, with nothing left open then.
  */
 int capture_begin(struct capture *capture, const char *name, struct failure *why);
@@ -60,7 +65,8 @@ int capture_begin(struct capture *capture, const char *name, struct failure *why
 void capture_turn(struct capture *capture);
 
 /*
- * capture_end - the job is over: read what is in its pipe, close pipe and file.
+ * capture_end - the job is over: read what is in its FIFO, close it and the file, and remove
+ * the FIFO.
  *
  * Reads at most as much as a pipe can hold, 1 MiB (pipe(7), pipe-max-size):
  * whoever still writes must not keep us. kept and lost get the number of
@@ -68,7 +74,7 @@ void capture_turn(struct capture *capture);
  */
 void capture_end(struct capture *capture, const char *name, long long *kept, long long *lost);
 
-/* capture_close - close everything that is open, and free the table. */
+/* capture_close - close everything that is open, remove its FIFOs, and free the table. */
 void capture_close(struct capture *capture);
 
 #endif

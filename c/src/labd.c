@@ -152,6 +152,9 @@ static int start_capture(struct labd *labd, struct failure *why) {
     int error = capture_open(
         &labd->jobs.capture, config->spool, config->workers, config->output_limit, why);
 
+    if (error == 0 && labd->jobs.capture.ended > 0)
+        log_event(&labd->log, "warning", "leftovers_ended", "{s:i}", "processes",
+            labd->jobs.capture.ended);
     return error < 0 ? error : push(labd, "capture_open", stop_capture, why);
 }
 
@@ -313,7 +316,7 @@ int main(int argc, char *argv[]) {
         .signals = -1,
         .children = {.timer = -1},
         .jobs = {.spool = {.fd = -1, .watch = -1},
-            .capture = {.epoll = -1, .folder = -1},
+            .capture = {.epoll = -1, .folder = -1, .pipes = -1},
             .next_look = -1,
             .drain_until = -1},
         .watch = {.way = {.fd = -1}, .next_look = -1},

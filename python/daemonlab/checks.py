@@ -831,13 +831,13 @@ def _in_reverse(facts: Facts) -> Verdict:
     return Verdict(known == wanted, f"undone: {show(known)}", expected, undone.evidence)
 
 
-def _nothing_left(facts: Facts, *, processes: bool) -> Verdict:
+def _nothing_left(facts: Facts) -> Verdict:
     """Whether no file of it is left that is not to last, and no process."""
-    expected = "no file left" + (", and no process" if processes else "")
+    expected = "no file left, and no process"
     files, left = facts["left_behind"], facts["left"]
     if files.value:
         return Verdict(False, f"left: {show(files.value)}", expected, files.evidence)
-    if processes and left.value:
+    if left.value:
         return Verdict(False, f"left: {left.value} processes", expected, left.evidence)
     return Verdict(True, "nothing left", expected, files.evidence)
 
@@ -856,8 +856,7 @@ def undone(facts: Facts) -> Verdict:
     verdict = _equals(facts, way, ways[way], f"{ways[way]}, and nothing left")
     if not verdict.passed:
         return verdict
-    # What a daemon left that was killed runs on, and is not the next one's.
-    rest = _nothing_left(facts, processes=way != "at_afresh")
+    rest = _nothing_left(facts)
     last = facts["last_event"]
     wanted = "failed" if way == "at_fail" else "stopped"
     if rest.passed and last.value != wanted:
@@ -872,7 +871,7 @@ def failed_start(facts: Facts) -> Verdict:
     expected = "the starter exits with 1; all undone in reverse; nothing left"
     if status.value != 1:
         return Verdict(False, f"the starter: {show(status.value)}", expected, status.evidence)
-    for verdict in (_in_reverse(facts), _nothing_left(facts, processes=True)):
+    for verdict in (_in_reverse(facts), _nothing_left(facts)):
         if not verdict.passed:
             return replace(verdict, expected=expected)
     if last.value != "failed":

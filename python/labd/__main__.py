@@ -147,7 +147,9 @@ def _stop_capture(labd: Labd) -> None:
 
 def _start_capture(labd: Labd) -> None:
     config = labd.config
-    labd.jobs.capture = capture_open(config.spool, config.workers, config.output_limit)
+    capture = labd.jobs.capture = capture_open(config.spool, config.workers, config.output_limit)
+    if capture.ended > 0:
+        log_event(labd.log, "warning", "leftovers_ended", processes=capture.ended)
     _push(labd, "capture_open", _stop_capture)
 
 
@@ -275,7 +277,11 @@ def _run(labd: Labd) -> None:
         raise labd.cause from error
     finally:
         config, _ = config_get(labd.store)
-        cleanup_unwind(labd.cleanup, config.stop_timeout)
+        try:
+            cleanup_unwind(labd.cleanup, config.stop_timeout)
+        except Failure:  # of one that is not written yet: the first failure is the one to tell
+            if labd.cause is None:
+                raise
 
 
 def _obey(labd: Labd) -> None:

@@ -1,6 +1,9 @@
 """What jobs write to their standard output and error, kept up to a limit.
 
-Each job writes into a pipe(7) of its own, and we read all of them through one epoll(7) descriptor.
+Each job writes into a FIFO of its own, fifo(7), which lies in the folder pipe/ of the spool while
+the job runs; we read all of them through one epoll(7) descriptor. A pipe(7) would do but for one
+thing: the FIFO's name is how the next daemon finds whom we left running when we are killed.
+
 What is within the limit goes to a file in the folder out/ of the spool, under the job's name; what
 is above is read all the same, counted, and dropped: a job that floods neither fills the disk nor
 has to wait for us.
@@ -12,10 +15,12 @@ the other end for ever. Twin of `c/src/capture.c`.
 import errno
 import os
 import select
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from labd.failure import Failure, failing, failure
+from labd.leftover import leftover_end
 
 _ONCE = 65536
 _MOST = 1048576
@@ -47,6 +52,10 @@ class Capture:
     poll: select.epoll | None = None
     folder: int = -1
     """out/"""
+    pipes: int = -1
+    """pipe/"""
+    ended: int = 0
+    """Processes that a daemon had left which was killed."""
     limit: int = 0
     """Bytes of one job's output that are kept."""
 
@@ -56,12 +65,12 @@ class Capture:
         return -1 if self.poll is None else self.poll.fileno()
 
 
-def _open_folder(path: str) -> int:
-    folder = f"{path}/out"
+def _open_folder(path: str, name: str, mode: int) -> int:
+    folder = f"{path}/{name}"
     if len(os.fsencode(folder)) >= _PATH_MAX:
         raise failure(f"open({folder})", errno.ENAMETOOLONG)
     with failing(f"mkdir({folder})"), suppress(FileExistsError):
-        os.mkdir(folder, 0o755)
+        os.mkdir(folder, mode)
     with failing(f"open({folder})"):
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
@@ -69,14 +78,17 @@ def _open_folder(path: str) -> int:
 def capture_open(path: str, size: int, limit: int) -> Capture:
     """Get ready to capture the output of at most size jobs at a time.
 
-    Makes and opens the folder out/ of the spool at path; does nothing if path is empty. Raises
-    Failure, with nothing left open then.
+    Makes and opens the folders out/ and pipe/ of the spool at path; does nothing if path is empty.
+    Ends what a daemon has left that was killed: leftover_end. Raises Failure, with nothing left
+    open then.
     """
     capture = Capture(size=size, limit=limit)
     if not path:
         return capture
-    capture.folder = _open_folder(path)
     try:
+        capture.folder = _open_folder(path, "out", 0o755)
+        capture.pipes = _open_folder(path, "pipe", 0o700)
+        capture.ended = leftover_end(capture.pipes)
         with failing("epoll_create1()"):
             capture.poll = select.epoll()  # close-on-exec: PEP 446
     except Failure:
@@ -94,18 +106,40 @@ def _open_file(capture: Capture, name: str) -> int:
         return os.open(name, flags, 0o640, dir_fd=capture.folder)
 
 
+def _close_fifo(capture: Capture, name: str, ends: Sequence[int]) -> None:
+    for end in ends:
+        os.close(end)
+    with suppress(OSError):
+        os.unlink(name, dir_fd=capture.pipes)
+
+
+def _open_fifo(capture: Capture, name: str) -> tuple[int, int]:
+    """Our end first, and without waiting for the other: fifo(7). The flag is our end's alone."""
+    with suppress(OSError):
+        os.unlink(name, dir_fd=capture.pipes)
+    with failing(f"mkfifo(pipe/{name})"):
+        os.mkfifo(name, 0o600, dir_fd=capture.pipes)
+    ends: list[int] = []
+    try:
+        with failing(f"open(pipe/{name})"):
+            for flags in (os.O_RDONLY | os.O_NONBLOCK, os.O_WRONLY):
+                ends.append(os.open(name, flags | os.O_CLOEXEC, dir_fd=capture.pipes))
+    except Failure:
+        _close_fifo(capture, name, ends)
+        raise
+    return ends[0], ends[1]
+
+
 def _watch_pipe(capture: Capture, end: int) -> None:
-    """Only our end does not wait: the flag belongs to the end, and the job shall know nothing."""
     assert capture.poll is not None
     with failing("epoll_ctl()"):
-        os.set_blocking(end, False)
         capture.poll.register(end, select.EPOLLIN)
 
 
 def capture_begin(capture: Capture, name: str) -> int:
-    """Make a pipe for the job's output, and an empty file for what is kept of it.
+    """Make a FIFO for the job's output, and an empty file for what is kept of it.
 
-    The file takes the place of an earlier one of its name. Returns the write end of the pipe, which
+    The file takes the place of an earlier one of its name. Returns the write end of the FIFO, which
     is close-on-exec and to be closed by the caller when the job has it. Raises Failure, with
     nothing left open then.
     """
@@ -114,12 +148,12 @@ def capture_begin(capture: Capture, name: str) -> int:
     file = _open_file(capture, name)
     ends: tuple[int, ...] = ()
     try:
-        with failing("pipe()"):
-            ends = os.pipe2(os.O_CLOEXEC)
+        ends = _open_fifo(capture, name)
         _watch_pipe(capture, ends[0])
     except Failure:
-        for fd in (file, *ends):
-            os.close(fd)
+        os.close(file)
+        if ends:
+            _close_fifo(capture, name, ends)
         raise
     capture.table[name] = Stream(ends[0], file)
     return ends[1]
@@ -171,8 +205,15 @@ def capture_turn(capture: Capture) -> None:
             _take(capture, stream)
 
 
+def _free(capture: Capture, name: str, stream: Stream) -> None:
+    _close_pipe(capture, stream)
+    with suppress(OSError):
+        os.unlink(name, dir_fd=capture.pipes)
+    os.close(stream.file)
+
+
 def capture_end(capture: Capture, name: str) -> tuple[int, int]:
-    """The job is over: read what is in its pipe, close pipe and file.
+    """The job is over: read what is in its FIFO, close it and the file, and remove the FIFO.
 
     Reads at most as much as a pipe can hold, 1 MiB (pipe(7), pipe-max-size): whoever still writes
     must not keep us. Returns the number of bytes that were kept and that were lost, 0 for a name
@@ -184,19 +225,18 @@ def capture_end(capture: Capture, name: str) -> tuple[int, int]:
     done = 0
     while stream.pipe >= 0 and done < _MOST and (size := _take(capture, stream)):
         done += size
-    _close_pipe(capture, stream)
-    os.close(stream.file)
+    _free(capture, name, stream)
     return stream.kept, stream.lost
 
 
 def capture_close(capture: Capture) -> None:
-    """Close everything that is open."""
-    for stream in capture.table.values():
-        _close_pipe(capture, stream)
-        os.close(stream.file)
+    """Close everything that is open, and remove its FIFOs."""
+    for name, stream in capture.table.items():
+        _free(capture, name, stream)
     capture.table.clear()
     if capture.poll is not None:
         capture.poll.close()
-    if capture.folder >= 0:
-        os.close(capture.folder)
-    capture.poll, capture.folder = None, -1
+    for fd in (capture.folder, capture.pipes):
+        if fd >= 0:
+            os.close(fd)
+    capture.poll, capture.folder, capture.pipes = None, -1, -1

@@ -20,6 +20,7 @@ _INTERPRETER = "the program is another one"
 FACTS = {
     "starter_seconds": _TIME,
     "again_seconds": _TIME,
+    "worker_ends": "asked at one moment, workers end in any order; checks compare who has ended how",
 }
 """Facts that may differ."""
 

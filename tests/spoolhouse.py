@@ -68,9 +68,10 @@ class House:
         while self.count("ready") == begun:
             assert time.monotonic() < deadline, self.log()[-2000:]
             time.sleep(0.002)
-            if daemon.poll() == ALREADY_RUNNING:
+            if (code := daemon.poll()) == ALREADY_RUNNING:
                 daemon = self.start()
-            assert daemon.poll() is None, self.log()[-2000:]
+            else:
+                assert code is None, self.log()[-2000:]
         return daemon
 
     @contextmanager

@@ -1,10 +1,15 @@
 """The configuration: one language, read alike by both daemons, and refused with the same words."""
 
 import os
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from daemonlab.house import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import answer
@@ -373,11 +378,58 @@ def _files(draw: st.DrawFn) -> bytes:
     return text[:place] + draw(st.binary(max_size=1)) + text[place + 1 :]
 
 
+_PAIR = ROOT / "tests" / "pair"
+_MODULES = ("config", "inifile", "value", "way", "failure")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], set[str]]]:
+    """Both modules in programs that only load: what each says about a file, in one line."""
+    program = tmp_path_factory.mktemp("pair") / "pair"
+    sources = [_PAIR / "pair.c", *(ROOT / "c" / "src" / f"{name}.c" for name in _MODULES)]
+    flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O2", f"-I{ROOT}/c/src"]
+    command = [os.environ.get("CC", "cc"), *flags, "-o", program, *sources, "-linih"]
+    subprocess.run(command, check=True)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen([program], **pipes) as c,
+        subprocess.Popen([sys.executable, _PAIR / "pair.py"], **pipes) as python,
+    ):
+
+        def say(file: Path) -> set[str]:
+            for program in (c, python):
+                print(file, file=program.stdin, flush=True)
+            return {program.stdout.readline() for program in (c, python)}
+
+        try:
+            yield say
+        finally:
+            c.kill()
+            python.kill()
+
+
+def test_pair_says_what_is_there(pair: Callable[[Path], set[str]], tmp_path: Path) -> None:
+    """Control: the line holds the values of the file, and the words of a failure."""
+    file = tmp_path / "labd.ini"
+    file.write_text("[labd]\numask = 027\nlog = /x\n")
+    (said,) = pair(file)
+    assert " umask=27 " in said
+    assert " log=2f78 " in said
+    file.write_text("[labd]\numask = 9\n")
+    (said,) = pair(file)
+    code, _, why = said.strip().partition(" why=")
+    wrong = f'{file}, line 2: "umask = 9": expected {UMASK}'
+    assert (code, bytes.fromhex(why).decode()) == ("78", wrong)
+
+
 @given(text=_files())
-@settings(max_examples=40, derandomize=True, deadline=None)
-def test_any_file(text: bytes) -> None:
-    """Whatever the file holds: both accept it, or both refuse it with the same words."""
+@settings(max_examples=500, derandomize=True, deadline=None)
+def test_any_file(pair: Callable[[Path], set[str]], text: bytes) -> None:
+    """Whatever the file holds: both accept it, with the same values, or both refuse it, with the
+    same line and the same words."""
     with tempfile.NamedTemporaryFile(prefix="daemonlab-") as file:
         file.write(text)
         file.flush()
-        assert answer("--check", "-c", file.name).code in (0, 78)
+        said = pair(Path(file.name))
+        assert len(said) == 1
+        assert said.pop().partition(" ")[0] in ("0", "78")

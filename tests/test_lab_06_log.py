@@ -104,7 +104,8 @@ def _flood(language: str, folder: Path) -> list[str]:
     if language == "python":
         return [sys.executable, str(ROOT / "tests" / "flood" / "flood.py")]
     program, source = folder / "flood", ROOT / "tests" / "flood" / "flood.c"
-    modules = [ROOT / "c" / "src" / f"{name}.c" for name in ("log", "descriptors", "failure")]
+    names = ("log", "metrics", "descriptors", "failure")
+    modules = [ROOT / "c" / "src" / f"{name}.c" for name in names]
     flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O2", f"-I{ROOT}/c/src"]
     command = [os.environ.get("CC", "cc"), *flags, "-o", program, source, *modules, "-ljansson"]
     subprocess.run(command, check=True)

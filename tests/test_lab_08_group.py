@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import signal
 import subprocess
 import time
@@ -257,10 +256,7 @@ def test_reports(language: str, tmp_path: Path, nothing_left: None) -> None:
 
 # --- under load ---
 
-SANITIZERS = {
-    "thread": "WARNING: ThreadSanitizer",
-    "address,undefined": "ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:",
-}
+SANITIZERS = ("thread", "address,undefined")
 
 
 @cache
@@ -305,6 +301,11 @@ def _loaded(program: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[byte
             daemon.kill()
 
 
+def _told(folder: Path) -> str:
+    """What a sanitizer had to say."""
+    return "".join(path.read_text() for path in folder.glob("sanitizer*"))
+
+
 def _logged(folder: Path, event: str) -> int:
     return (folder / "log").read_bytes().count(f'"event":"{event}"'.encode())
 
@@ -327,10 +328,9 @@ def test_sanitizers_find_nothing_under_load(sanitizer: str, tmp_path: Path) -> N
                 _until((tmp_path / "log").exists)
         _until(lambda: not any((spool / "new").iterdir()) and not any((spool / "cur").iterdir()))
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(30) == 0
-    found = "".join(path.read_text() for path in tmp_path.glob("sanitizer*"))
-    assert not re.search(SANITIZERS[sanitizer], found), found
-    assert not found
+        code = daemon.wait(30)
+    assert _told(tmp_path) == ""
+    assert code == 0
     logs = b"".join(path.read_bytes() for path in tmp_path.glob("log*"))
     ended = [event["job"] for event in events(logs) if event["event"] == "job_ended"]
     assert sorted(ended) == sorted(f"job{number}" for number in range(jobs))
@@ -365,4 +365,4 @@ def test_sanitizers_find_nothing_in_a_failure(sanitizer: str, tmp_path: Path) ->
         assert ended is not None
         assert ended.code == 1, subject.output()
     assert _logged(tmp_path, "job_ended") == 4
-    assert not list(tmp_path.glob("sanitizer*"))
+    assert _told(tmp_path) == ""

@@ -4,9 +4,10 @@ The same function judges the reference in the tests, a student's module, a submi
 program of the system. What a check is worth and why it matters stands in the lab's `lab.toml`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from daemonlab.configwork import ANSWERS
 from daemonlab.facts import Facts
 from daemonlab.logwork import UNHEARD
 from daemonlab.scenarios import (
@@ -690,6 +691,107 @@ def foreground(facts: Facts) -> Verdict:
     """In the foreground, without a log of its own, it says on standard error what it has to say."""
     wanted = ("starting", "ready", "stop", "stopped")
     return _equals(facts, "printed_events", wanted, f"printed: {show(wanted)}")
+
+
+# --- lab 7 ---
+
+_NEXT = ("file+1",)
+"""The file was noticed, and the next generation holds."""
+
+
+def _all(facts: Facts, wanted: Mapping[str, object], expected: str) -> Verdict:
+    """The first of these facts that is not as wanted, or the last."""
+    verdict = Verdict(None, "nothing was looked at", expected)
+    for name, value in wanted.items():
+        verdict = _equals(facts, name, value, expected)
+        if not verdict.passed:
+            said = " ".join(name.split("_"))
+            return replace(verdict, observed=f"{said}: {verdict.observed}")
+    return verdict
+
+
+@_check("wrong")
+def wrong(facts: Facts) -> Verdict:
+    """With --check it refuses what is wrong, and names the line that is."""
+    expected = "exit 78, with the file, the line, what stands there and what was expected"
+    found = facts["answers"]
+    if not isinstance(found.value, tuple):
+        return Verdict(None, found.evidence, expected)
+    for answer, (name, (text, line)) in zip(found.value, ANSWERS.items(), strict=True):
+        if answer != f"{name} 78 {line}: {text.splitlines()[line - 1]}":
+            return Verdict(False, answer, expected, found.evidence)
+    return Verdict(True, f"{len(found.value)} of {len(found.value)} refused", expected)
+
+
+@_check("hangup")
+def hangup(facts: Facts) -> Verdict:
+    """At SIGHUP it reads its configuration again: the next generation holds."""
+    wanted = {"when_hung_up": ("HUP+1",), "when_hung_up_again": ("HUP+1",), "generations": (2, 3)}
+    return _all(facts, wanted, "the event reload at each, with generation 2 and 3")
+
+
+@_check("renamed")
+def renamed(facts: Facts) -> Verdict:
+    """It notices when another file is renamed over its own. What happens beside it, or that it is
+    gone for a moment, is no reason to read anything."""
+    wanted = {"when_renamed": _NEXT, "when_beside": (), "when_away": (), "when_back": _NEXT}
+    return _all(facts, wanted, "one reload for the rename over it, one when it is back")
+
+
+@_check("written")
+def written(facts: Facts) -> Verdict:
+    """It notices when its file was written in place, once it is closed: half of a file is never
+    read."""
+    wanted = {
+        "when_cut": (),
+        "when_cut_closed": _NEXT,
+        "when_made": (),
+        "when_made_closed": _NEXT,
+    }
+    return _all(facts, wanted, "one reload when it is closed, none before")
+
+
+@_check("swapped")
+def swapped(facts: Facts) -> Verdict:
+    """It notices each time that a link on the way to its file is exchanged."""
+    wanted = {"when_swapped": _NEXT, "when_swapped_again": _NEXT}
+    return _all(facts, wanted, "one reload for each exchange")
+
+
+@_check("kept")
+def kept(facts: Facts) -> Verdict:
+    """A bad file changes nothing, and the log says what is wrong with it."""
+    wanted = {"when_bad": ("file:kept",), "complaint": "6: workers = none", "when_good": _NEXT}
+    verdict = _all(facts, wanted, "reload_failed with file and line, generation 1 kept")
+    if not verdict.passed:
+        return verdict
+    # Also what was good in it: the first job was started while it lay there.
+    signals = facts["job_signals"]
+    if any(sent.startswith("first:") for sent in _names(facts, "job_signals")):
+        observed = f"limits of the bad file: {show(signals.value)}"
+        return Verdict(False, observed, verdict.expected, signals.evidence)
+    first = [job for job in _names(facts, "job_generations") if job.startswith("first:")]
+    return Verdict(first == ["first:1"], show(first), verdict.expected, verdict.evidence)
+
+
+@_check("whole")
+def whole(facts: Facts) -> Verdict:
+    """A new generation holds as a whole: all limits of a job are of one. Those that run keep
+    theirs."""
+    expected = "TERM and KILL by the new limits for the second job, nothing for the first"
+    wanted = {"job_signals": ("second:TERM", "second:KILL")}
+    return _all(facts, wanted, expected)
+
+
+@_check("restart")
+def restart(facts: Facts) -> Verdict:
+    """It says which keys cannot change while it runs, for as long as the file has others."""
+    wanted = {
+        "when_fixed": ("file+1", "restart:umask,workers"),
+        "when_fixed_again": ("HUP+1", "restart:umask,workers"),
+        "when_unfixed": _NEXT,
+    }
+    return _all(facts, wanted, "restart_needed with umask and workers, until they are changed back")
 
 
 # --- lab 8 ---

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemonlab.configwork import ANSWERS, ASKED, CONFIGURATION
 from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name, text
@@ -857,6 +858,110 @@ def lines_lost(record: Record) -> Fact:
 def lines_without_room(record: Record) -> Fact:
     """How many lines it says were lost while its log had no room, and at which level it says so."""
     return _losses(record, "filled")
+
+
+# --- lab 7: which configuration holds ---
+
+
+def _change(event: dict[str, object]) -> str:
+    """What an event says about the configuration, in a word or two; empty if nothing."""
+    name, cause = event.get("event"), event.get("cause")
+    if name == "reload":
+        was, now = event.get("was"), event.get("generation")
+        steps = now - was if isinstance(was, int) and isinstance(now, int) else "?"
+        return f"{cause}+{steps}"
+    if name == "reload_failed":
+        return f"{cause}:kept"
+    return f"restart:{event.get('keys')}".replace(" ", "") if name == "restart_needed" else ""
+
+
+def _changed(step: str, name: str, meaning: str) -> None:
+    """A fact: what became of the configuration at a step of an action of configwork.py."""
+
+    def derive(record: Record) -> Fact:
+        log = _step(record, step)
+        if log is None:
+            return Fact(None, "not tried")
+        shown = log.decode(errors="backslashreplace").splitlines()[-1:]
+        return Fact(tuple(filter(None, map(_change, events(log)))), *(shown or ["nothing logged"]))
+
+    derive.__name__ = name
+    derive.__doc__ = f"{meaning} CAUSE+1: the next generation; CAUSE:kept: the old one holds."
+    _fact(derive)
+
+
+_changed("hangup", "when_hung_up", "What became of the configuration at a SIGHUP.")
+_changed("hangup again", "when_hung_up_again", "The same at the next one.")
+_changed("beside", "when_beside", "The same when a file was written beside its own.")
+_changed("renamed", "when_renamed", "The same when another file was renamed over its own.")
+_changed("away", "when_away", "The same when it was renamed to something else.")
+_changed("back", "when_back", "The same when it was renamed back.")
+_changed("cut begun", "when_cut", "The same when it was cut, and half of it written.")
+_changed("cut closed", "when_cut_closed", "The same when the rest was written, and it was closed.")
+_changed("made begun", "when_made", "The same when it was made anew, and half of it written.")
+_changed("made closed", "when_made_closed", "The same when the rest came, and it was closed.")
+_changed("swapped", "when_swapped", "The same when a link on the way to it was exchanged.")
+_changed("swapped again", "when_swapped_again", "The same when that was done once more.")
+_changed("fixed", "when_fixed", "The same when umask, drain and workers were changed.")
+_changed("fixed again", "when_fixed_again", "The same at a SIGHUP after that.")
+_changed("unfixed", "when_unfixed", "The same when they were changed back.")
+_changed("bad", "when_bad", "The same when a bad file was renamed over its own.")
+_changed("good", "when_good", "The same when a good one came.")
+
+
+@_fact
+def generations(record: Record) -> Fact:
+    """The generations of the configuration that its log names at one SIGHUP after another."""
+    logs = [_step(record, step) or b"" for step in ("hangup", "hangup again")]
+    found = [event for log in logs for event in events(log) if event.get("event") == "reload"]
+    numbers = tuple(event.get("generation") for event in found)
+    return Fact(numbers, f"{len(found)} events reload in the log")
+
+
+@_fact
+def job_generations(record: Record) -> Fact:
+    """Under which generation of the configuration each job was started."""
+    started = _of_jobs(record, "job_started")
+    return Fact(tuple(f"{event.get('job')}:{event.get('generation')}" for event in started))
+
+
+@_fact
+def job_signals(record: Record) -> Fact:
+    """What the deadlines brought the jobs, in order: JOB:SIGNAL."""
+    sent = list(_of_jobs(record, "job_signalled"))
+    shown = json.dumps(sent[-1]) if sent else "no event job_signalled"
+    return Fact(tuple(f"{event.get('job')}:{event.get('signal')}" for event in sent), shown)
+
+
+@_fact
+def complaint(record: Record) -> Fact:
+    """What it says of a file that is wrong, in the event reload_failed: which line, and what
+    stands there."""
+    failed = list(_of_jobs(record, "reload_failed"))
+    if not failed:
+        return Fact(None, "no event reload_failed in the log")
+    return Fact(_complaint(str(failed[0].get("error")), CONFIGURATION), str(failed[0].get("error")))
+
+
+def _complaint(text: str, file: str) -> str:
+    """What is said of which line of the file; empty if not all of it is."""
+    found = re.search(rf'/{re.escape(file)}, line (\d+): "([^"]*)": expected .', text)
+    return f"{found[1]}: {found[2]}" if found else ""
+
+
+@_fact
+def answers(record: Record) -> Fact:
+    """What --check answers about files that are wrong: its exit code, the line it names, and what
+    stands there."""
+    reaction = record.reaction("answers")
+    if reaction is None or reaction.logs is None:
+        return Fact(None, "not tried")
+    found, texts = [], []
+    for name in ANSWERS:
+        code, _, text = reaction.logs.get(name, b"").decode(errors="replace").partition(" ")
+        found.append(f"{name} {code} {_complaint(text, ASKED)}".strip())
+        texts.append(text.strip())
+    return Fact(tuple(found), "; ".join(texts))
 
 
 # --- lab 8: who works, and how they end ---

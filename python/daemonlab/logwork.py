@@ -28,6 +28,8 @@ class Writer:
     scratch: Path
     send: Callable[[Signals], None]
     """Sends it a signal and waits until that has been dealt with."""
+    rest: Callable[[], None]
+    """Waits until it is at rest: what has woken it before has been dealt with."""
 
     @property
     def log(self) -> Path:

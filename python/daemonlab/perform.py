@@ -14,7 +14,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from daemonlab import groupwork, logwork, work
+from daemonlab import configwork, groupwork, logwork, work
+from daemonlab.environment import FRIENDLY
 from daemonlab.interfere import SOCKET, Locks, Waits, locks, waits
 from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
 from daemonlab.observe import (
@@ -221,6 +222,22 @@ def _afresh(subject: Launch, daemon: Process) -> Reaction:
         return replace(act(second, daemons[0], "TERM"), action="afresh")
 
 
+def _answers(subject: Launch, daemon: Process) -> Reaction:
+    """Ask with --check about files that are wrong. The daemon that runs has no part in it."""
+    asked, path = {}, subject.scratch / configwork.ASKED
+    own = str(subject.scratch / configwork.CONFIGURATION)
+    command = [str(path) if word == own else word for word in subject.command]
+    for name, (text, _) in configwork.ANSWERS.items():
+        with suppress(OSError):  # the subject may have put anything there
+            path.write_text(text, encoding="utf-8")
+        one = launch([*command, "--check"], FRIENDLY, subject.variables, subject.scratch)
+        with one as second:
+            ended = second.wait_starter(START_TIME)
+            code = "none" if ended is None else str(ended.code)
+            asked[name] = f"{code} ".encode() + second.output()
+    return Reaction("answers", alive(daemon), logs=asked)
+
+
 def _replace(subject: Launch, daemon: Process) -> Reaction:
     """Put another daemon's PID file in the place of its own."""
     other = subject.scratch / "other.pid"
@@ -249,11 +266,19 @@ def _storm(subject: Launch, process: Process) -> None:
             subject.send(process, number)
 
 
+_LOGGED = {**logwork.ACTIONS, **configwork.ACTIONS}
+
+
 def _log_reaction(subject: Launch, process: Process, action: str) -> Reaction:
-    writer = logwork.Writer(process.pid, subject.scratch, partial(_send, subject, process))
+    writer = logwork.Writer(
+        process.pid,
+        subject.scratch,
+        send=partial(_send, subject, process),
+        rest=partial(_quiet, subject, process, 0),
+    )
     began, before, logs = time.monotonic(), _writes(process), None
     with suppress(OSError):  # the subject may have removed what is to be changed, or be dead
-        logs = logwork.ACTIONS[action](writer)
+        logs = _LOGGED[action](writer)
     after = _writes(process)
     writes = None if before is None or after is None else after - before
     return Reaction(
@@ -274,11 +299,12 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     """Do one thing to the daemon and see what it does.
 
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
-    same once more; "afresh" does so, too, and then stops that; "replace" puts another's PID file in
-    the place of its own; "storm" sends many SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to
-    live on; else the names of signals, in a row, each sent when the one before has been taken, and
-    it is expected to end. The actions of work.py give it jobs, those of logwork.py do something to
-    its log, those of groupwork.py to one of its workers that is held.
+    same once more; "afresh" does so, too, and then stops that; "replace" puts another's PID file in the place of its own; "storm" sends many
+    SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
+    row, each sent when the one before has been taken, and it is expected to end. The actions of
+    work.py give it jobs, those of logwork.py do something to its log, those of configwork.py to
+    its configuration, those of groupwork.py to one of its workers that is held; "answers" asks the
+    program what it thinks of other configurations.
     """
     if held is not None and action in groupwork.ACTIONS:
         return _worker_reaction(subject, process, action, held)
@@ -292,7 +318,9 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     if action in work.ACTIONS:
         done = work.ACTIONS[action](subject, process)
         return Reaction(action, alive(process), seconds=time.monotonic() - began, work=done)
-    if action in logwork.ACTIONS:
+    if action == "answers":
+        return _answers(subject, process)
+    if action in _LOGGED:
         return _log_reaction(subject, process, action)
     with suppress(ProcessGone):
         if action == "logout":

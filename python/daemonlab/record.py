@@ -30,7 +30,8 @@ class Reaction:
     work: "Work | None" = None
     """What became of the jobs, where the action gave it some."""
     logs: "Mapping[str, bytes] | None" = None
-    """What was in the log, by step, where the action was one of logwork.py."""
+    """What was in the log, by step, where the action was one of logwork.py or configwork.py; what
+    was answered, where it was "answers"."""
     writes: int | None = None
     """How many system calls of the daemon wrote something meanwhile, as the kernel counts them;
     None: it does not, or that was not asked."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from daemonlab.configwork import mount
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, NULL_VARIABLES, Environment
 from daemonlab.interfere import HOLDING, HOLDING_WAITS, denying
 from daemonlab.logwork import LOG
@@ -163,6 +164,13 @@ INJECTED = (
 )
 """A name: newlines, what a terminal would obey, characters of 2, 3 and 4 bytes, and bytes that
 are none."""
+_LIMITED = {**_LOG, "spool": "{scratch}/spool", "job_timeout": "60", "job_grace": "60"}
+_SHORT = {
+    "first": "trap '' TERM; >{scratch}/first; exec sleep 60",
+    "second": "trap '' TERM; exec sleep 60",
+}
+"""Jobs that only SIGKILL ends."""
+
 WORKERS_NAMED = ("config", "queue", "reporter")
 """The workers of the daemon, in the order of the alphabet."""
 VICTIM_WORKER = "reporter"
@@ -324,6 +332,14 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("rotate", FRIENDLY, _LOG, ("rotate",)),
         Scenario("vanish", FRIENDLY, _LOG, ("vanish", "fill")),
         Scenario("foreground", _SERVED, {}, ("TERM",), foreground=True),
+    ),
+    7: (
+        Scenario("friendly", FRIENDLY, _LOG, ("hangup", "answers", "TERM")),
+        Scenario("rename", FRIENDLY, _LOG, ("rename",)),
+        Scenario("in-place", BARE, _LOG, ("in-place",)),
+        Scenario("swap", FRIENDLY, _LOG, ("swap",), prepare=mount),
+        Scenario("restart", HOSTILE, _LOG, ("restart",)),
+        Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT),
     ),
     8: (
         Scenario("friendly", FRIENDLY, _LOG, ("TERM",)),

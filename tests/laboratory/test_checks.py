@@ -7,11 +7,12 @@ from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP, WORKERS_NAMED
 
 # How jobs end, in any scenario: what is due there is a fact as well.
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
+ENDED = tuple(f"ended {name}" for name in WORKERS_NAMED)
 GOOD: dict[str, object] = {
     "environment": "friendly",
     "trouble": "",
@@ -100,6 +101,15 @@ GOOD: dict[str, object] = {
     "in_full_log": ("log_lost", "reload", "reload"),
     "lines_lost": (f"{UNHEARD} warning",),
     "lines_without_room": (f"{UNHEARD} warning",),
+    "threads": WORKERS_NAMED,
+    "thread_signals": (),
+    "last_event": "stopped",
+    "last_error": "none",
+    "worker_ends": ENDED,
+    "at_fail": "exit 1",
+    "at_fail_both": "exit 1",
+    "at_vanish": "exit 1",
+    "at_TERM_fail": "exit 1",
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -113,6 +123,10 @@ KILLED = {"again": (0, True), "again_pidfile": "the second's"}
 UNMOVED = {"in_new_log": None, "in_log_again": None}
 STOPPED = {"at_TERM_TERM": None}
 KEPT = {"pidfile_after": ANOTHER.decode()}
+CAUSE = {"last_event": "failed", "last_error": "worker reporter: poll(): Cannot allocate memory"}
+BROKEN = {"worker_ends": ("failed reporter", "ended config", "ended queue")}
+HUNG = {**CAUSE, "at_TERM": "exit 1", "worker_ends": ("hung reporter",)}
+UNSTARTED = {**NO_DAEMON, "output": "labd: pthread_create() of worker queue: no"}
 
 PASSES: dict[str, dict[str, object]] = {
     "verdict": FAILED,
@@ -122,6 +136,13 @@ PASSES: dict[str, dict[str, object]] = {
     "race": {"output": LATE},
     "foreign": KEPT,
     "stop-children": STOPPED,
+    "not-started": UNSTARTED,
+    "others": BROKEN,
+    "fails": CAUSE,
+    "first-error": CAUSE,
+    "vanishes": CAUSE,
+    "fails-stopping": CAUSE,
+    "hangs": HUNG,
 }
 """What is to be otherwise than in GOOD for a check to pass: for most of them nothing."""
 
@@ -245,9 +266,37 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("lost", {"in_log_again": ("log_lost", "reload", "log_lost", "reload")}, "gone: log_lost"),
     ("lost", {"in_full_log": ("reload", "reload")}, "full: reload"),
     ("foreground", {"printed_events": ()}, "none"),
+    ("threads", {"threads": ("labd", "labd", "labd")}, "labd"),
+    ("thread-signals", {"thread_signals": ("USR2",)}, "not blocked: USR2"),
+    ("thread-signals", {"blocked": ("HUP", "INT", "USR1", "USR2", "TERM", "CHLD")}, "USR2"),
+    ("not-started", {**UNSTARTED, "starter_status": 0}, "the starter: 0"),
+    ("not-started", {**UNSTARTED, "output": "labd: failed"}, "no worker is named"),
+    ("not-started", {**UNSTARTED, "left": 1}, "1"),
+    ("others", {"worker_ends": ("failed reporter",)}, "failed reporter"),
+    ("others", {"worker_ends": (*ENDED, "failed reporter")}, "ended config"),
+    ("fails", {**CAUSE, "at_fail": "runs on"}, "runs on"),
+    ("fails", {**CAUSE, "last_event": "stopped"}, "the last line: stopped"),
+    ("fails", {**CAUSE, "last_error": "poll(): no"}, "the cause: poll()"),
+    ("first-error", {**CAUSE, "last_error": "worker queue: poll(): no"}, "worker queue"),
+    ("vanishes", {**CAUSE, "at_vanish": "exit 0"}, "exit 0"),
+    ("fails-stopping", {**CAUSE, "at_TERM_fail": "exit 0"}, "exit 0"),
+    ("hangs", {**HUNG, "at_TERM": "runs on"}, "runs on"),
+    ("hangs", {**HUNG, "worker_ends": ("ended queue",)}, "logged: ended queue"),
+    ("stops", {"at_TERM": "exit 1"}, "exit 1"),
+    ("stops", {"worker_ends": ENDED[1:]}, "logged: ended queue"),
+    ("stops", {"last_event": "failed"}, "the last line: failed"),
 ]
 
-ALWAYS_JUDGE = {"starts", "ready", "verdict", "death", "fallback", "refused-forms", "race"}
+ALWAYS_JUDGE = {
+    "starts",
+    "ready",
+    "verdict",
+    "death",
+    "fallback",
+    "refused-forms",
+    "race",
+    "not-started",
+}
 """They are about the starter, of which something is always known."""
 
 

@@ -1,5 +1,6 @@
-"""Between a subject and the kernel: calls that are denied, locks that wait for us."""
+"""Between a subject and the kernel: calls that are denied, locks and waits that wait for us."""
 
+import errno
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from daemonlab.environment import FRIENDLY
-from daemonlab.interfere import HOLDING, denying, locks
+from daemonlab.interfere import HOLDING, HOLDING_WAITS, denying, locks, waits
 from daemonlab.launch import launch
 
 OPEN_AND_LOCK = """
@@ -69,3 +70,67 @@ def test_signals_are_passed_on_at_their_default() -> None:
     command = [*denying("flock", "ENOSYS"), "grep", "SigIgn", "/proc/self/status"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout.split()[1], 16) & (1 << 12 | 1 << 24) == 0
+
+
+WORKERS = """
+import select, sys, threading
+from pathlib import Path
+
+def work(name):
+    Path("/proc/thread-self/comm").write_text(name)
+    waiting = select.poll()
+    waiting.register(0, select.POLLPRI)
+    try:
+        print(name, "found", waiting.poll(50), flush=True)
+    except OSError as error:
+        print(name, "failed", error.errno, flush=True)
+
+workers = [threading.Thread(target=work, args=(name,)) for name in sys.argv[1:]]
+for worker in workers:
+    try:
+        worker.start()
+    except RuntimeError:
+        print("one not started", flush=True)
+for worker in workers:
+    if worker.ident:
+        worker.join()
+"""
+"""Threads with names, each of which waits once."""
+LEFT_ALONE = "other found []"
+
+
+def _wait(folder: Path, act: str, bad_start: int = 0) -> tuple[bool, list[str]]:
+    """What was said of the act, and what two threads print the first of which is held."""
+    command = (*HOLDING_WAITS, sys.executable, "-I", "-c", WORKERS, "held", "other")
+    with (
+        waits(folder, ["held"], bad_start) as held,
+        launch(command, FRIENDLY, scratch=folder) as subject,
+    ):
+        done = held.fail("held", errno.ENOMEM, 10) if act == "fail" else held.pretend("held", 10)
+        ended = subject.wait_starter(10)
+        assert ended is not None
+        assert ended.code == 0, subject.output()
+        return done, sorted(subject.output().decode().splitlines())
+
+
+def test_wait_of_one_thread_fails(tmp_path: Path, nothing_left: None) -> None:
+    """With the error that we say; that of the other goes on as if nothing were."""
+    assert _wait(tmp_path, "fail") == (True, [f"held failed {errno.ENOMEM}", LEFT_ALONE])
+
+
+def test_wait_of_one_thread_is_told_a_lie(tmp_path: Path, nothing_left: None) -> None:
+    """It sees its first descriptor readable, which nobody has made so."""
+    assert _wait(tmp_path, "pretend") == (True, ["held found [(0, 1)]", LEFT_ALONE])
+
+
+def test_start_of_a_thread_fails(tmp_path: Path, nothing_left: None) -> None:
+    """The second alone; the first is held and can be let fail as before."""
+    found = _wait(tmp_path, "fail", bad_start=2)
+    assert found == (True, [f"held failed {errno.ENOMEM}", "one not started"])
+
+
+def test_wait_that_nobody_makes(tmp_path: Path, nothing_left: None) -> None:
+    """We wait for a thread of that name no longer than we said."""
+    with waits(tmp_path, ["nobody"]) as held:
+        assert not held.fail("nobody", errno.ENOMEM, 0.05)
+        assert not held.pretend("nobody", 0.05)

@@ -1,0 +1,220 @@
+# Lab 7, config: your own module, yet to be written.
+#
+# The contract of each function is its docstring.
+# Write what is marked TODO, then run `make lab-7`: it shows yours beside the
+# reference. Functions of your own are welcome: begin their names with _.
+# ruff: noqa: F401 - imports of the reference: drop what you have no use for
+
+"""Lab 7: the settings of labd, read from one INI file, and again while we run.
+
+Twin of `c/src/config.c`.
+
+All keys stand in the section [labd]. Times are seconds with an optional fraction; paths are
+absolute, because a daemon changes its directory.
+
+    key        default   meaning (+: it can change while we run)
+    directory  /         where the daemon goes: chdir(2)
+    umask      022       octal: umask(2)
+    log        (none)    file that gets one JSON object a line
+  + log_level  info      write from here on: debug, info, warning, error
+    pidfile    (none)    file that holds our number, and our lock
+    warmup     0         seconds of work before the daemon is ready
+  + drain      0         seconds of work left to do after SIGTERM
+    spool      (none)    folder of jobs
+    workers    4         jobs that run at a time, 1 to 10000
+  + poll_interval 1      seconds between two looks for jobs, besides inotify; 0: none
+  + job_timeout 60       seconds that a job may run; 0: for ever
+  + job_grace  5         seconds from SIGTERM to SIGKILL
+    database   (none)    file that gets the results of the jobs
+    output_limit 1048576 bytes of a job's output that are kept
+    runner     exec      what runs a job: exec, podman or docker
+    image      (none)    of the container that podman or docker runs
+    listen     (none)    127.0.0.1:PORT, [::1]:PORT or unix:/PATH
+  + report_interval 60   seconds between two reports; 0: never
+  + stop_timeout 10      seconds that the stop may take
+  + worker_timeout 5     seconds without a sign of life until a worker is late
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Any
+
+import labd.failure
+from labd import syscalls
+from labd.clock import now_milliseconds
+from labd.failure import failing
+from labd.inifile import Expected, inifile_read, inifile_refuse
+from labd.value import (
+    value_bytes,
+    value_file,
+    value_image,
+    value_level,
+    value_listen,
+    value_path,
+    value_runner,
+    value_seconds,
+    value_umask,
+    value_workers,
+)
+from labd.way import Place, Way, way_close, way_follow, way_open
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the file says, in the units of the system calls."""
+
+    directory: str = "/"
+    log: str = ""
+    log_level: str = "info"
+    pidfile: str = ""
+    umask: int = 0o022
+    warmup: int = 0
+    """Milliseconds."""
+    drain: int = 0
+    """Milliseconds."""
+    spool: str = ""
+    workers: int = 4
+    poll_interval: int = 1000
+    """Milliseconds."""
+    job_timeout: int = 60_000
+    """Milliseconds."""
+    job_grace: int = 5000
+    """Milliseconds."""
+    database: str = ""
+    output_limit: int = 1 << 20
+    """Bytes."""
+    runner: str = "exec"
+    image: str = ""
+    listen: str = ""
+    report_interval: int = 60_000
+    """Milliseconds."""
+    stop_timeout: int = 10_000
+    """Milliseconds."""
+    worker_timeout: int = 5000
+    """Milliseconds."""
+
+
+def config_load(path: str | None) -> Config:
+    """Read and check the file at path; None gives the defaults.
+
+    The language of the file: inifile_read. Each key at most once. A runner that is not exec needs
+    an image.
+
+    Raises Failure with EXIT_CONFIGURATION. Its text names the file and, where there is one, the
+    line with its key and value, and says what would be right.
+    """
+    raise labd.failure.todo("config_load")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file as it was at one moment: when this differs, so may what it holds."""
+
+    inode: int = 0
+    """0: there was no file."""
+    changed: int = 0
+    """Nanoseconds."""
+
+
+@dataclass(slots=True)
+class Store:
+    """The configuration that holds, for every thread to get.
+
+    Nobody sees a part of one and a part of another: it is exchanged as a whole, under the lock.
+    """
+
+    config: Config = field(default_factory=Config)
+    path: str | None = None
+    """None: the defaults."""
+    seen: Seen = field(default_factory=Seen)
+    """The file just before it was last read, well or badly."""
+    generation: int = 1
+    """1: the one that we started with."""
+    lock: Lock = field(default_factory=Lock)
+    """For config and generation."""
+
+
+def config_open(path: str | None) -> Store:
+    """Load the first generation: config_load.
+
+    A daemon makes store.path absolute before it goes elsewhere. Raises Failure.
+    """
+    raise labd.failure.todo("config_open")
+
+
+def config_get(store: Store) -> tuple[Config, int]:
+    """The configuration that holds now, and its generation."""
+    raise labd.failure.todo("config_get")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a reload has brought."""
+
+    was: int
+    """The generation that held before."""
+    generation: int
+    """The one that holds now."""
+    restart: str = ""
+    """Keys of the file that need a restart: "umask, spool"."""
+
+
+def config_reload(store: Store) -> Change:
+    """Read the file again, and let it hold from now on, as a whole.
+
+    It is read and checked aside: one that is wrong, or cannot be read, changes nothing. Keys that
+    cannot change while we run keep their value; where the file says another, they are named in
+    change.restart, in the order of the table above, each time until we are started anew. Called
+    by one thread only. Raises Failure.
+    """
+    raise labd.failure.todo("config_reload")
+
+
+@dataclass(slots=True)
+class Watch:
+    """A watch on the file of a store."""
+
+    store: Store = field(default_factory=Store)
+    way: Way = field(default_factory=Way)
+    """way.fd is readable when something has happened."""
+    seen: Seen = field(default_factory=Seen)
+    """By the last of the looks that next_look makes us take."""
+    next_look: int = -1
+    """Milliseconds of CLOCK_MONOTONIC; -1: an event will tell."""
+
+
+def config_watch_open(store: Store) -> Watch:
+    """Get ready to watch the file of the store, at store.path, which is absolute.
+
+    next_look is now: the way has not been walked yet, and the file may have changed since it was
+    read. Without a path nothing is watched. Raises Failure when there is no inotify to be had.
+    """
+    raise labd.failure.todo("config_watch_open")
+
+
+def config_watch_next(watch: Watch) -> bool:
+    """Say whether to reload now. Called when way.fd is readable, or next_look has come.
+
+    Takes all events that wait. If there were any, follows the way again. True, if
+
+    - one who had written to the file closed it (IN_CLOSE_WRITE), or another was renamed into its
+      place (IN_MOVED_TO). That it was made or modified is no reason: half of it may be to come;
+    - events were lost (IN_Q_OVERFLOW);
+    - at a place something was made or renamed, and the way is another now: a link was exchanged.
+
+    But never when there is no file now: many editors take it away for a moment. If the way is
+    another without that, or not whole, a folder is not what it was: next_look is now. Without
+    events, and when next_look has come, follows the way, and looks: True, if there is a file that
+    is not the one that was last read (store.seen), and was the same at the last look. If it was
+    not, somebody may be at it: looks again in a second. So it does while the way is not whole.
+    Raises Failure.
+    """
+    raise labd.failure.todo("config_watch_next")
+
+
+def config_watch_close(watch: Watch) -> None:
+    """Watch no more. Does nothing when it is not open."""
+    raise labd.failure.todo("config_watch_close")

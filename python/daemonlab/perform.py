@@ -299,12 +299,13 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     """Do one thing to the daemon and see what it does.
 
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
-    same once more; "afresh" does so, too, and then stops that; "replace" puts another's PID file in the place of its own; "storm" sends many
-    SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
-    row, each sent when the one before has been taken, and it is expected to end. The actions of
-    work.py give it jobs, those of logwork.py do something to its log, those of configwork.py to
-    its configuration, those of groupwork.py to one of its workers that is held; "answers" asks the
-    program what it thinks of other configurations.
+    same once more; "afresh" does so, too, and then stops that; "replace" puts another's PID file
+    in the place of its own; "storm" sends many SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it
+    to live on; else the names of signals, in a row, each sent when the one before has been taken,
+    and it is expected to end. The actions of work.py give it jobs, those of logwork.py do
+    something to its log, those of configwork.py to its configuration, those of groupwork.py to
+    one of its workers that is held; "answers" asks the program what it thinks of other
+    configurations.
     """
     if held is not None and action in groupwork.ACTIONS:
         return _worker_reaction(subject, process, action, held)

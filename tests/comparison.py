@@ -20,7 +20,7 @@ _INTERPRETER = "the program is another one"
 FACTS = {
     "starter_seconds": _TIME,
     "again_seconds": _TIME,
-    "worker_ends": "asked at one moment, workers end in any order; checks compare who ended how",
+    "worker_ends": "asked at one moment, workers end in any order",
     "job_generations": "a job is heard of by inotify, before or after the SIGHUP that follows it",
 }
 """Facts that may differ."""

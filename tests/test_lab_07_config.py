@@ -314,7 +314,7 @@ _RELOADS = 1000
 _PAIRS = {"a": (0.2, 1.2), "b": (1.2, 0.2)}
 """job_timeout and job_grace, which belong together."""
 _BETWEEN = 0.7
-"""Seconds: what is longer, is of the long one. The log's times are those of the lines, not of what
+"""Seconds: what is shorter is not the long one. The log's times are those of the lines, not of what
 they tell, and may be late on a busy machine."""
 _JOB = "#!/bin/sh\ntrap '' TERM\nexec sleep 60\n"
 """Ended by SIGKILL alone."""
@@ -393,9 +393,9 @@ def test_thousand_reloads_under_load(language: str, lab: int, path: Path) -> Non
         log = _Follower(daemon.log)
         for number in range(1, _RELOADS + 1):
             bad, name = number % 10 == 0, "ab"[number % 2]
-            timeout, grace = map(str, _PAIRS[name])
+            limits = dict(zip(("job_timeout", "job_grace"), map(str, _PAIRS[name]), strict=True))
             last = {"umask": "none"} if bad else {}
-            settings = {"job_timeout": timeout, **fixed, "job_grace": grace, **last}
+            settings = {**limits, **fixed, **last}
             _feed(spool, number)
             daemon.rename_over(daemon.settings(**settings))
             _until(lambda n=number: log.reloads() == n)  # type: ignore[misc]
@@ -411,9 +411,10 @@ def test_thousand_reloads_under_load(language: str, lab: int, path: Path) -> Non
     lives = list(_lives(daemon.events()))
     assert {pair_of[generation] for generation, *_ in lives} == {"a", "b"}
     for generation, to_term, to_kill in lives:
-        limits = ["long" if limit > _BETWEEN else "short" for limit in _PAIRS[pair_of[generation]]]
-        found = ["long" if time > _BETWEEN else "short" for time in (to_term, to_kill)]
-        assert found == limits, (generation, to_term, to_kill)
+        timeout, grace = _PAIRS[pair_of[generation]]
+        # Never early. How late says only how busy the machine is.
+        assert timeout < _BETWEEN or to_term > _BETWEEN, (generation, to_term, to_kill)
+        assert grace < _BETWEEN or to_kill > _BETWEEN, (generation, to_term, to_kill)
 
 
 @both

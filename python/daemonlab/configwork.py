@@ -5,6 +5,7 @@ at each step. After a change the daemon is given time to notice; after one that 
 it need only have come to rest: it was woken by then, if it is woken at all.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -94,20 +95,20 @@ def rename(writer: Writer) -> Steps:
 def _in_two_parts(writer: Writer, path: Path, text: str, name: str) -> Steps:
     """Both parts are good configurations: only the end of the file tells that there is more."""
     half = text.index("\n", text.index("\n") + 1) + 1
-    with open(path, "w", encoding="utf-8", buffering=1) as file:
+    files: list[int] = []
 
-        def begin() -> None:
-            file.write(text[:half])
-            file.flush()
+    def begin() -> None:
+        files.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644))
+        os.write(files[0], text[:half].encode())
 
-        def end() -> None:
-            file.write(text[half:])
-            file.close()
+    def end() -> None:
+        os.write(files[0], text[half:].encode())
+        os.close(files[0])
 
-        return {
-            f"{name} begun": _seen(writer, begin, noticed=False),
-            f"{name} closed": _seen(writer, end),
-        }
+    return {
+        f"{name} begun": _seen(writer, begin, noticed=False),
+        f"{name} closed": _seen(writer, end),
+    }
 
 
 def in_place(writer: Writer) -> Steps:

@@ -77,9 +77,10 @@ def vanish(victim: Victim) -> None:
 
 
 def fail_stopping(victim: Victim) -> None:
-    """The first that is held fails once the daemon has been asked to stop, and has said so."""
+    """The first that is held fails when the daemon is asked to stop, once another has ended: all
+    have been asked to by then."""
     victim.send(SIGTERM)
-    victim.await_event("stop")
+    victim.await_event("worker_ended")
     fail(victim)
 
 

@@ -48,8 +48,11 @@ def _until(happened: Callable[[], bool], seconds: float = JOB_TIME) -> bool:
 
 def _drop(subject: Launch, daemon: Process, but: Collection[str] = ()) -> tuple[str, ...]:
     """Into the spool by rename(2), as its users do, all but some; then let the daemon look for
-    them. Returns their names."""
+    them. Returns their names. On a busy machine it may still be taking those that came before: it
+    is given the time to come to rest, or it would take these with them, before the signal."""
     dropped = []
+    with suppress(ProcessGone):
+        _until(lambda: snapshot(daemon.pid, {"status"}).state not in "RD")
     with suppress(OSError):  # the daemon may not have made the folder, or may have removed ours
         for job in sorted((subject.scratch / "jobs").iterdir()):
             if job.name not in but:

@@ -3,6 +3,7 @@ about what could not be looked at."""
 
 import pytest
 from daemonlab.checks import CHECKS, show
+from daemonlab.configwork import ANSWERS
 from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.judge import judge, judge_all
@@ -13,6 +14,9 @@ from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP, WORKER
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
 
 ENDED = tuple(f"ended {name}" for name in WORKERS_NAMED)
+ANSWERED = tuple(
+    f"{name} 78 {line}: {text.splitlines()[line - 1]}" for name, (text, line) in ANSWERS.items()
+)
 GOOD: dict[str, object] = {
     "environment": "friendly",
     "trouble": "",
@@ -92,6 +96,28 @@ GOOD: dict[str, object] = {
     "log_flags": ("append", "nonblock", "cloexec"),
     "control_bytes": (),
     "job_logged": True,
+    "when_hung_up": ("HUP+1",),
+    "when_hung_up_again": ("HUP+1",),
+    "generations": (2, 3),
+    "when_beside": (),
+    "when_renamed": ("file+1",),
+    "when_away": (),
+    "when_back": ("file+1",),
+    "when_cut": (),
+    "when_cut_closed": ("file+1",),
+    "when_made": (),
+    "when_made_closed": ("file+1",),
+    "when_swapped": ("file+1",),
+    "when_swapped_again": ("file+1",),
+    "when_fixed": ("file+1", "restart:umask,workers"),
+    "when_fixed_again": ("HUP+1", "restart:umask,workers"),
+    "when_unfixed": ("file+1",),
+    "when_bad": ("file:kept",),
+    "when_good": ("file+1",),
+    "job_generations": ("first:1", "second:3"),
+    "job_signals": ("second:TERM", "second:KILL"),
+    "complaint": "6: workers = none",
+    "answers": ANSWERED,
     "at_level_start": (),
     "at_level_error": (),
     "at_level_debug": ("reload",),
@@ -254,6 +280,32 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("injection", {"log_events": ("starting", FORGED)}, "a forged line"),
     ("injection", {"control_bytes": ("1b",)}, "1b"),
     ("injection", {"job_logged": False}, "not in it"),
+    ("wrong", {"answers": ("value 0", *ANSWERED[1:])}, "value 0"),
+    ("wrong", {"answers": (*ANSWERED[:3], "together 78 2: workers = 2")}, "together 78 2"),
+    ("hangup", {"when_hung_up": ()}, "none"),
+    ("hangup", {"when_hung_up_again": ("HUP+0",)}, "HUP+0"),
+    ("hangup", {"generations": (1, 2)}, "1 2"),
+    ("renamed", {"when_renamed": ()}, "none"),
+    ("renamed", {"when_beside": ("file+1",)}, "beside: file+1"),
+    ("renamed", {"when_away": ("file:kept",)}, "away: file:kept"),
+    ("renamed", {"when_back": ("file+1", "file+1")}, "file+1 file+1"),
+    ("written", {"when_cut": ("file+1",)}, "cut: file+1"),
+    ("written", {"when_cut_closed": ()}, "none"),
+    ("written", {"when_made": ("file+1",)}, "made: file+1"),
+    ("written", {"when_made_closed": ()}, "none"),
+    ("swapped", {"when_swapped": ()}, "none"),
+    ("swapped", {"when_swapped_again": ()}, "again: none"),
+    ("kept", {"when_bad": ("file+1",)}, "file+1"),
+    ("kept", {"complaint": ""}, "complaint"),
+    ("kept", {"when_good": ()}, "none"),
+    ("kept", {"job_signals": ("first:TERM", "second:TERM", "second:KILL")}, "first:TERM"),
+    ("kept", {"job_generations": ("first:2", "second:3")}, "first:2"),
+    ("kept", {"job_generations": ()}, "none"),
+    ("whole", {"job_signals": ("second:TERM",)}, "second:TERM"),
+    ("whole", {"job_signals": ("first:TERM", "second:TERM", "second:KILL")}, "first:TERM"),
+    ("restart", {"when_fixed": ("file+1",)}, "file+1"),
+    ("restart", {"when_fixed_again": ("HUP+1",)}, "again: HUP+1"),
+    ("restart", {"when_unfixed": ("file+1", "restart:umask")}, "restart:umask"),
     ("level", {"at_level_start": ("starting", "ready")}, "starting"),
     ("level", {"at_level_error": ("reload",)}, "reload"),
     ("level", {"at_level_debug": ()}, "none"),

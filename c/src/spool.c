@@ -109,16 +109,14 @@ static void drop_id(const struct spool *spool, const char *name) {
 /* --- what was left --- */
 
 int spool_return(struct spool *spool, const char *name, bool left, struct failure *why) {
-    size_t count = spool->held_count;
-    struct held *longer = reallocarray(spool->held, count + 1, sizeof *longer);
+    struct held *longer = reallocarray(spool->held, spool->held_count + 1, sizeof *longer);
 
-    if (longer != NULL) {
-        spool->held = longer;
-        longer[count] = (struct held){.name = strdup(name), .left = left};
-    }
-    if (longer == NULL || longer[count].name == NULL)
+    if (longer == NULL)
         return failure(why, ENOMEM, "malloc() for %s", name);
-    spool->held_count++;
+    spool->held = longer;
+    struct held *held = &longer[spool->held_count++];
+    held->left = left;
+    snprintf(held->name, sizeof held->name, "%s", name);
     return 0;
 }
 
@@ -272,11 +270,10 @@ static int claim_new(const struct spool *spool, struct claim *claim, struct fail
 }
 
 static int claim_held(struct spool *spool, struct claim *claim, struct failure *why) {
-    struct held held = spool->held[--spool->held_count];
+    const struct held *held = &spool->held[--spool->held_count];
 
-    *claim = (struct claim){.left = held.left};
-    snprintf(claim->name, sizeof claim->name, "%s", held.name);
-    free(held.name);
+    *claim = (struct claim){.left = held->left};
+    strcpy(claim->name, held->name);
     int found = look_at(spool, claim->name, why);
     int error = found == SPOOL_CLAIMED ? spool_id(spool, claim->name, claim->id, why) : 0;
     return error < 0 ? error : found;
@@ -348,8 +345,6 @@ int spool_count(const struct spool *spool) {
 }
 
 void spool_close(struct spool *spool) {
-    while (spool->held_count > 0)
-        free(spool->held[--spool->held_count].name);
     free(spool->held);
     if (spool->list != NULL)
         closedir(spool->list);

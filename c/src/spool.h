@@ -36,7 +36,7 @@ struct claim {
 
 /* A job in cur/ that does not run. */
 struct held {
-    char *name;
+    char name[NAME_MAX + 1];
     bool left;
 };
 

@@ -54,7 +54,7 @@ def test_cleanup(language: str, scenario: str, fact: str, value: object) -> None
 def test_what_hangs_is_named_first(language: str) -> None:
     """And all that could not be undone because of it."""
     left = " ".join(REVERSED[REVERSED.index(STUCK) :])
-    assert facts(10, language, "stuck")["last_error"].value == f"not undone within 500 ms: {left}"
+    assert facts(10, language, "stuck")["last_error"].value == f"not undone within 1000 ms: {left}"
 
 
 @both

@@ -385,7 +385,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario(
             "stuck",
             FRIENDLY,
-            {**_WHOLE, "stop_timeout": "0.5"},
+            {**_WHOLE, "stop_timeout": "1"},
             ("TERM",),
             jobs={"look": SLEEP},
             through=HOLDING,

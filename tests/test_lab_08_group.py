@@ -255,6 +255,72 @@ def test_reports(language: str, tmp_path: Path, nothing_left: None) -> None:
         assert daemon.end().code == 0
 
 
+# --- what labs 3, 5 and 6 have shown of the loop holds for the workers ---
+
+
+def _with_job(folder: Path, script: str) -> dict[str, str]:
+    """Settings with a spool, in which a job waits that says when it runs."""
+    for name in ("spool", "spool/new"):
+        (folder / name).mkdir()
+    _drop(folder / "spool", "job", f">{folder}/runs; {script}")
+    return {"spool": f"{folder}/spool", "job_grace": "0.2"}
+
+
+@both
+def test_jobs_are_finished(language: str, tmp_path: Path, nothing_left: None) -> None:
+    """At SIGTERM no other job is taken; the one that runs is waited for, and ends well."""
+    script = f"while [ ! -e {tmp_path}/enough ]; do sleep 0.01; done"
+    with _running(language, tmp_path, **_with_job(tmp_path, script), drain="60") as daemon:
+        _until(lambda: (tmp_path / "runs").exists())
+        daemon.subject.send(daemon.process, signal.SIGTERM)
+        daemon.until("stop")
+        _drop(tmp_path / "spool", "late", "exit 0")
+        (tmp_path / "enough").touch()
+        assert daemon.end().code == 0
+        (ended,) = (event for event in daemon.events() if event["event"] == "job_ended")
+        assert (ended["job"], ended["code"]) == ("job", 0)
+        assert (tmp_path / "spool" / "new" / "late").exists()
+
+
+@both
+def test_jobs_are_ended_after_drain(language: str, tmp_path: Path, nothing_left: None) -> None:
+    """One that does not end in time is asked, and then killed; the daemon exits with 0."""
+    settings = _with_job(tmp_path, "trap '' TERM; while :; do sleep 0.1; done")
+    with _running(language, tmp_path, **settings, drain="0.1") as daemon:
+        _until(lambda: (tmp_path / "runs").exists())
+        daemon.subject.send(daemon.process, signal.SIGTERM)
+        assert daemon.end().code == 0
+        sent = [one["signal"] for one in daemon.events() if one["event"] == "job_signalled"]
+        assert sent == ["TERM", "KILL"]
+
+
+@both
+def test_second_signal_forces(language: str, tmp_path: Path, nothing_left: None) -> None:
+    """While the job is waited for; the workers end all the same, and the job with them."""
+    with _running(language, tmp_path, **_with_job(tmp_path, "exec sleep 60"), drain="60") as daemon:
+        _until(lambda: (tmp_path / "runs").exists())
+        daemon.subject.send(daemon.process, signal.SIGTERM)
+        daemon.until("stop")
+        daemon.subject.send(daemon.process, signal.SIGTERM)
+        assert daemon.failed() == "forced to stop by a second signal"
+        ends = [one["worker"] for one in daemon.events() if one["event"] == "worker_ended"]
+        assert sorted(ends) == sorted(WORKERS_NAMED)
+
+
+@both
+def test_rotation_and_reload(language: str, tmp_path: Path, nothing_left: None) -> None:
+    """SIGUSR1 opens the log anew, and SIGHUP reads the configuration, whoever does it."""
+    with _running(language, tmp_path) as daemon:
+        (tmp_path / "log").rename(tmp_path / "log.1")
+        daemon.subject.send(daemon.process, signal.SIGUSR1)
+        _until(lambda: (tmp_path / "log").exists())
+        daemon.until("reopened")
+        daemon.subject.send(daemon.process, signal.SIGHUP)
+        daemon.until("reload")
+        daemon.subject.send(daemon.process, signal.SIGTERM)
+        assert daemon.end().code == 0
+
+
 # --- under load ---
 
 SANITIZERS = ("thread", "address,undefined")

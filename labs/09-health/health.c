@@ -1,7 +1,7 @@
 /*
  * Lab 9, health: your own module, yet to be written.
  *
- * The contract of each function is written in c/src/health.h.
+ * The contract of each function stands above it, as in c/src/health.h.
  * Write what is marked TODO, then run `make lab-9`: it shows yours beside the
  * reference. Functions of your own are welcome: make them static.
  */

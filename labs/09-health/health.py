@@ -1,6 +1,6 @@
 # Lab 9, health: your own module, yet to be written.
 #
-# The contract of each function is its docstring.
+# The contract of each function stands below its first line.
 # Write what is marked TODO, then run `make lab-9`: it shows yours beside the
 # reference. Functions of your own are welcome: begin their names with _.
 # ruff: noqa: F401 - imports of the reference: drop what you have no use for

@@ -41,7 +41,7 @@ def _drop(subject: Launch, daemon: Process, but: Collection[str] = ()) -> tuple[
     is given the time to come to rest, or it would take these with them, before the signal."""
     dropped = []
     with suppress(ProcessGone):
-        _until(lambda: snapshot(daemon.pid, {"status"}).state not in "RD")
+        until(lambda: snapshot(daemon.pid, {"status"}).state not in "RD", JOB_TIME)
     with suppress(OSError):  # the daemon may not have made the folder, or may have removed ours
         for job in sorted((subject.scratch / "jobs").iterdir()):
             if job.name not in but:

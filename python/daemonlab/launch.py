@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,15 +67,28 @@ class Ended:
         return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
 
 
-def _claimed(path: Path) -> int:
-    """A descriptor that holds the folder: the kernel lets go of it when we end, however we do."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise
+_FLOCK = "hhqqi4x"
+"""struct flock: type, whence, start, length, process; fcntl(2)."""
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def _claim(path: Path) -> int:
+    """A descriptor that holds the folder: the kernel lets go of it when we end, however we do. By a
+    lock of the open file, fcntl(2): a subject may want flock(2) of the folder for itself."""
+    fd = os.open(path, _OPEN_FOLDER)
+    shared = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, shared)
     return fd
+
+
+def _is_claimed(path: Path) -> bool:
+    fd = os.open(path, _OPEN_FOLDER)
+    try:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        found = struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+    finally:
+        os.close(fd)
+    return bool(found[0] != fcntl.F_UNLCK)
 
 
 def _make_folder(stack: ExitStack) -> Path:
@@ -82,7 +96,7 @@ def _make_folder(stack: ExitStack) -> Path:
     made = hidden.with_name(hidden.name[1:])
     for path in (hidden, made):
         stack.callback(undisturbed, partial(shutil.rmtree, path, ignore_errors=True))
-    stack.callback(os.close, _claimed(hidden))
+    stack.callback(os.close, _claim(hidden))
     return hidden.rename(made)  # claimed before it has the name by which remove_stale() looks
 
 
@@ -91,11 +105,9 @@ def remove_stale() -> None:
     and so was the keeper."""
     with suppress(OSError):
         for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
-            with suppress(OSError):  # another's, or held
-                if path.lstat().st_uid == os.geteuid():
-                    fd = _claimed(path)
+            with suppress(OSError):  # gone meanwhile, or no folder
+                if path.lstat().st_uid == os.geteuid() and not _is_claimed(path):
                     shutil.rmtree(path, ignore_errors=True)
-                    os.close(fd)
 
 
 @contextmanager

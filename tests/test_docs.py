@@ -223,7 +223,7 @@ def test_commands_leave_nothing_behind() -> None:
 
 ALIKE = """zombie, buffer, session, terminal, promise ready, promise silent, port, lowered, dup,
 exec, closed, deaf, sigpipe ignore, sigpipe, records, eight, eight lock, lost, owners,
-burst, taken, threads, append, append append, full, watched . >file"""
+burst, taken, threads, append, append append, full, watched . >$$"""
 
 
 @pytest.mark.parametrize("command", re.split(r",\s+", ALIKE))

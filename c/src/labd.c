@@ -109,11 +109,11 @@ static void stop_watch(void *user) {
 
 /* Without it, SIGHUP is there still: no reason not to start. */
 static int start_watch(struct labd *labd, struct failure *why) {
+    struct log *log = &labd->log;
     struct failure unwatched;
 
     if (config_watch_open(&labd->watch, &labd->store, &unwatched) < 0)
-        log_event(
-            &labd->log, "warning", "watch_failed", "{s:o}", "error", log_text(unwatched.text));
+        log_event(log, "warning", "watch_failed", "{s:o}", "error", log_text(unwatched.text));
     return push(labd, "config_watch", stop_watch, why);
 }
 

@@ -144,7 +144,7 @@ REFERENCE = {
     "subject.md#exit-codes": ("c/src/failure.h", r"(?m)^    EXIT_\w+ = (\d+)"),
     "log.md#events": (
         "c/src/*.c",
-        r'(?:log_event\(.*?"\w+"|log_failure\(jobs|new_line\("\w+"), "(\w+)"',
+        r'(?:log_event\([^;]*?"\w+"|log_failure\(jobs, "\w+"|new_line\("\w+"), "(\w+)"',
     ),
 }
 

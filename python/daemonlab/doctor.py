@@ -67,6 +67,7 @@ PACKAGES = (
     ("compiler", r"gcc|libc6-dev|CC=.*", "the C daemon, the extensions of the Python side"),
     ("libinih", r"libinih-dev", "the C daemon: its configuration"),
     ("jansson", r"libjansson-dev", "the C daemon: its log"),
+    ("SQLite", r"libsqlite3-dev", "the C daemon: the results of its jobs"),
     ("Python", r"python3[.\d]*|Python.*", "the laboratory, the Python daemon (3.11 or newer)"),
     ("venv", r"python3[.\d]*-venv|.* no ensurepip.*", "the Python packages, in this folder alone"),
     ("Python.h", r"python3[.\d]*-dev|.* no Python\.h.*", "the extensions of the Python side"),

@@ -53,6 +53,11 @@ class Scenario:
     overtake: Callable[[Path], None] | None = None
     """What happens in the folder of the launch just before it locks a file for the first time:
     for a command that is started through HOLDING."""
+    keeps: bool = False
+    """Once it has started, each lock that it would take waits for ever: for one that is started
+    through HOLDING."""
+    takes: tuple[str, ...] = ()
+    """The rows of the start-up table that have something to give back, as far as it gets."""
     holds: tuple[str, ...] = ()
     """Its threads whose waits are held, by name: for one that is started through HOLDING_WAITS."""
 
@@ -183,6 +188,40 @@ def _holding(name: str, action: str, *others: str, **settings: str) -> Scenario:
     )
 
 
+DATABASE = "results.db"
+ROWS = (
+    "log_open",
+    "signals_open",
+    "pidfile_acquire",
+    "config_watch",
+    "results_open",
+    "jobs_open",
+    "capture_open",
+    "children_open",
+    "group_open",
+)
+"""The rows of the start-up table that have something to give back, in order."""
+STUCK = "results_open"
+"""Where the stop of the scenario "stuck" hangs: SQLite locks the database to close it."""
+_WHOLE = {
+    **_SPOOL,
+    "log_level": "debug",
+    "pidfile": "{scratch}/" + PIDFILE,
+    "database": "{scratch}/" + DATABASE,
+}
+
+
+def _no_database(scratch: Path) -> None:
+    (scratch / DATABASE).mkdir()
+
+
+def _no_start(name: str, fails_at: str, **others: object) -> Scenario:
+    """One whose start-up fails at a row of the table."""
+    takes = ROWS[: ROWS.index(fails_at)]
+    jobs = {} if fails_at == "jobs_open" else {"look": SLEEP}
+    return Scenario(name, FRIENDLY, _WHOLE, jobs=jobs, takes=takes, **others)  # type: ignore[arg-type]
+
+
 TORN = b'{"ts":"2026-'
 """What the log of the scenario "friendly" of lab 6 holds before the daemon starts."""
 
@@ -310,6 +349,50 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         _holding("gone", "vanish"),
         _holding("stopping", "TERM fail"),
         _holding("hung", "TERM", stop_timeout="1"),
+    ),
+    10: (
+        Scenario(
+            "busy",
+            FRIENDLY,
+            _WHOLE,
+            ("look", "TERM"),
+            jobs={"look": SLEEP},
+            ends_at_stop=("look TERM",),
+            takes=ROWS,
+        ),
+        Scenario(
+            "worker",
+            FRIENDLY,
+            _WHOLE,
+            ("look", "fail"),
+            jobs={"look": SLEEP},
+            through=HOLDING_WAITS,
+            holds=(VICTIM_WORKER,),
+            takes=ROWS,
+        ),
+        Scenario("crashed", BARE, _WHOLE, ("look", "KILL", "afresh"), jobs={"look": SLEEP}),
+        _no_start("no-database", "results_open", prepare=_no_database),
+        _no_start("no-spool", "jobs_open"),
+        _no_start("no-timer", "children_open", through=denying("timerfd_create", "EMFILE")),
+        Scenario(
+            "no-thread",
+            FRIENDLY,
+            _WHOLE,
+            jobs={"look": SLEEP},
+            through=denying("clone3", "EAGAIN"),
+            takes=ROWS,
+        ),
+        Scenario(
+            "stuck",
+            FRIENDLY,
+            {**_WHOLE, "stop_timeout": "1"},
+            ("TERM",),
+            jobs={"look": SLEEP},
+            through=HOLDING,
+            overtake=lambda scratch: None,
+            keeps=True,
+            takes=ROWS,
+        ),
     ),
 }
 

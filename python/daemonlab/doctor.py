@@ -222,15 +222,16 @@ def here(house: Path) -> Finding:
 
 
 def notification(root: Path) -> Finding:
-    """The race of lab 4 is brought about by holding a call."""
+    """Races and hung workers are brought about by holding a call."""
     trouble = machine.call_notification(root)
     return _found(
         "seccomp",
         not trouble,
         f"calls cannot be held: {trouble}" if trouble else "calls can be denied, held and let go",
-        "lab 2: a kernel without close_range; lab 4: the file exchanged before it is locked",
+        "lab 2: a kernel without close_range; lab 4: the file exchanged before it is locked; "
+        "lab 8 and lab 9: a worker that hangs; lab 10: a stop that hangs",
         remedy="allow seccomp (container: --security-opt seccomp=unconfined); no sandbox around it",
-        blocks=(4,),
+        blocks=(4, 8, 9, 10),
     )
 
 

@@ -180,7 +180,10 @@ def burst(subject: Launch, daemon: Process) -> Work:
         ended = _zombies(daemon)
         subject.send(daemon, signal.SIGCONT)
         until(lambda: not _zombies(daemon), ZOMBIE_TIME)
-        return Work(sleeping, stopped, ended, _zombies(daemon), _unfinished(subject.scratch))
+        zombies = _zombies(daemon)
+        if not zombies:  # then their jobs are put away, which takes a moment more
+            until(lambda: not _unfinished(subject.scratch), JOB_TIME)
+        return Work(sleeping, stopped, ended, zombies, _unfinished(subject.scratch))
     return Work(sleeping)
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,19 @@ def nothing_left(temporary: Path) -> Iterator[None]:
     ]
     assert not left, "processes are left"
     assert not list(temporary.glob("daemonlab-*")), "folders are left"
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """What outlives a daemon that was killed comes to us, and is ended."""
+    native.become_subreaper()
+    before = set(children(os.getpid()))
+    yield
+    for child in children(os.getpid()):
+        if child not in before:
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
 
 
 @pytest.fixture(scope="session")

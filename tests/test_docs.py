@@ -144,7 +144,7 @@ REFERENCE = {
     "subject.md#exit-codes": ("c/src/failure.h", r"(?m)^    EXIT_\w+ = (\d+)"),
     "log.md#events": (
         "c/src/*.c",
-        r'(?:log_event\([^;]*?"\w+"|log_failure\(jobs|new_line\("\w+"), "(\w+)"',
+        r'(?:log_event\([^;]*?"\w+"|log_failure\(jobs, "\w+"|new_line\("\w+"), "(\w+)"',
     ),
 }
 
@@ -223,7 +223,7 @@ def test_commands_leave_nothing_behind() -> None:
 
 ALIKE = """zombie, buffer, session, terminal, promise ready, promise silent, port, lowered, dup,
 exec, closed, deaf, sigpipe ignore, sigpipe, records, eight, eight lock, lost, owners,
-burst, taken, threads, append, append append, full, watched . >file"""
+burst, taken, threads, append, append append, full, watched . >$$"""
 
 
 @pytest.mark.parametrize("command", re.split(r",\s+", ALIKE))

@@ -127,7 +127,12 @@ def _order(language: str, folder: Path) -> list[str]:
     if language == "python":
         return [sys.executable, str(source / "order.py")]
     modules = [ROOT / "c" / "src" / f"{name}.c" for name in ("children", "failure")]
-    flags = ["-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/c/src", "-Wl,--wrap=kill,--wrap=waitid"]
+    flags = [
+        "-std=gnu17",
+        "-D_GNU_SOURCE",
+        f"-I{ROOT}/c/src",
+        "-Wl,--wrap=kill,--wrap=wait4,--wrap=waitid",
+    ]
     program = folder / "order"
     command = [os.environ.get("CC", "cc"), *flags, "-o", program, source / "order.c", *modules]
     subprocess.run(command, check=True)

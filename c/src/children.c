@@ -65,7 +65,8 @@ static void set_timer(const struct children *children) {
 }
 
 /* What the child is to be, as posix_spawn(3) wants it said. Returns an errno. */
-static int describe(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *actions) {
+static int describe(
+    posix_spawnattr_t *attributes, posix_spawn_file_actions_t *actions, int output) {
     sigset_t all, none;
 
     sigfillset(&all);
@@ -82,15 +83,16 @@ static int describe(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *a
         error =
             posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (error == 0)
-        error =
-            posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        error = output >= 0 ? posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO)
+                            : posix_spawn_file_actions_addopen(
+                                  actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     if (error == 0)
         error = posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
     return error;
 }
 
 /* Returns an errno, as the functions of posix_spawn(3) do. */
-static int spawn(pid_t *pid, const char *name, const char *path) {
+static int spawn(pid_t *pid, const char *name, const char *path, int output) {
     static char path_variable[] = "PATH=/usr/local/bin:/usr/bin:/bin";
     char *arguments[] = {(char *)name, NULL};
     char *variables[] = {path_variable, NULL};
@@ -102,7 +104,7 @@ static int spawn(pid_t *pid, const char *name, const char *path) {
         return error;
     error = posix_spawn_file_actions_init(&actions);
     if (error == 0) {
-        error = describe(&attributes, &actions);
+        error = describe(&attributes, &actions, output);
         if (error == 0)
             error = posix_spawn(pid, path, &actions, &attributes, arguments, variables);
         posix_spawn_file_actions_destroy(&actions);
@@ -111,14 +113,14 @@ static int spawn(pid_t *pid, const char *name, const char *path) {
     return error;
 }
 
-int children_spawn(
-    struct children *children, const char *name, const char *path, struct failure *why) {
+int children_spawn(struct children *children, const char *name, const char *path, int output,
+    struct failure *why) {
     struct child *child = row_of(children, 0);
     pid_t pid;
 
     if (child == NULL)
         return failure(why, EAGAIN, "%d children run already", children->size);
-    int error = spawn(&pid, name, path);
+    int error = spawn(&pid, name, path, output);
     if (error != 0)
         return failure(why, error, "posix_spawn(%s)", path);
     *child =
@@ -132,11 +134,12 @@ int children_spawn(
 }
 
 /* Takes the status of one child that has ended, after what is left of its group was ended. */
-static int reap(
-    struct children *children, pid_t pid, child_ended *ended, void *user, struct failure *why) {
+static int reap(struct children *children, const siginfo_t *how, child_ended *ended, void *user,
+    struct failure *why) {
+    pid_t pid = how->si_pid;
     struct child *row = row_of(children, pid);
     struct child child = {.pid = pid};
-    siginfo_t how;
+    struct rusage usage;
 
     if (row != NULL) {
         send(pid, SIGKILL);
@@ -144,9 +147,10 @@ static int reap(
         *row = (struct child){0};
         children->running--;
     }
-    if (waitid(P_PID, (id_t)pid, &how, WEXITED | WNOHANG) < 0)
-        return failure(why, errno, "waitid(%d)", (int)pid);
-    ended(user, &child, &how);
+    /* The system call waitid(2) tells the usage, too, but not as the C library has it. */
+    if (wait4(pid, NULL, WNOHANG, &usage) < 0)
+        return failure(why, errno, "wait4(%d)", (int)pid);
+    ended(user, &child, how, &usage);
     return 0;
 }
 
@@ -161,7 +165,7 @@ int children_reap(
             return failure(why, errno, "waitid()");
         if (how.si_pid == 0) /* none has ended, or (ECHILD) there is none: waitid(2) */
             break;
-        error = reap(children, how.si_pid, ended, user, why);
+        error = reap(children, &how, ended, user, why);
     }
     set_timer(children);
     return error;

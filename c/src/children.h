@@ -14,6 +14,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* A child that runs. All times are milliseconds of CLOCK_MONOTONIC. */
@@ -37,10 +38,11 @@ struct children {
     int timer;   /* timerfd(2), readable when a deadline has come; -1: not open */
 };
 
-/* Told of each child that has ended: how, as waitid(2) says it. The child is a copy: its row of
- * the table is free already. With an empty name it is none of the table: it came to us as an
- * orphan. */
-typedef void child_ended(void *user, const struct child *child, const siginfo_t *how);
+/* Told of each child that has ended: how, as waitid(2) says it, and what it used, as
+ * getrusage(2) says it. The child is a copy: its row of the table is free already. With an
+ * empty name it is none of the table: it came to us as an orphan. */
+typedef void child_ended(
+    void *user, const struct child *child, const siginfo_t *how, const struct rusage *usage);
 
 /* Told of each child that was sent a signal because its deadline had come: child->sent. */
 typedef void child_late(void *user, const struct child *child);
@@ -66,16 +68,17 @@ int children_open(
  *
  * - leads a process group of its own, so that one signal reaches all of it;
  * - has every disposition at default and no signal blocked;
- * - has /dev/null as 0, 1 and 2, and nothing above;
+ * - has /dev/null as 0, output as 1 and 2 (-1: /dev/null, too), and nothing above;
  * - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only
  *   variable.
  *
- * Enters it into the table, with its deadline, and sets the timer.
+ * Enters it into the table, with its deadline, and sets the timer. output stays open here, and
+ * is the caller's.
  * Returns its number (a pid_t is an int here), or -errno: -EAGAIN when the
  * table is full, else that of posix_spawn(3), which includes that of execve(2).
  */
-int children_spawn(
-    struct children *children, const char *name, const char *path, struct failure *why);
+int children_spawn(struct children *children, const char *name, const char *path, int output,
+    struct failure *why);
 
 /*
  * children_reap - ask for the status of every child that has ended. Called after SIGCHLD.
@@ -83,9 +86,9 @@ int children_spawn(
  * Until none is left, for one SIGCHLD may stand for many: waitid(2) with
  * WNOHANG. Each is first looked at (WNOWAIT); if it is one of the table, what
  * is left of its process group gets SIGKILL; only then its status is taken,
- * its row becomes free, and ended is called. Orphans that came to us are
- * reaped just so, but for the table. Then sets the timer for the deadlines
- * that are left. Returns 0 or -errno.
+ * by wait4(2), which also tells what it used; its row becomes free, and ended
+ * is called. Orphans that came to us are reaped just so, but for the table. Then sets the timer
+ * for the deadlines that are left. Returns 0 or -errno.
  */
 int children_reap(
     struct children *children, child_ended *ended, void *user, struct failure *why);

@@ -14,7 +14,7 @@
  *   + drain      0         seconds of work left to do after SIGTERM
  *     spool      (none)    folder of jobs
  *     workers    4         jobs that run at a time, 1 to 10000
- *   + poll_interval 1      seconds between two looks for jobs; 0: only on SIGHUP
+ *   + poll_interval 1      seconds between two looks for jobs, besides inotify; 0: none
  *   + job_timeout 60       seconds that a job may run; 0: for ever
  *   + job_grace  5         seconds from SIGTERM to SIGKILL
  *     database   (none)    file that gets the results of the jobs

@@ -4,19 +4,45 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    SOME = 64,    /* jobs that are taken in one turn */
+    AGAIN = 1000, /* milliseconds until what has failed is tried again */
+    COUNT = 1000, /* milliseconds between two counts of the queue: it may be long */
+};
+
+static void log_failure(struct jobs *jobs, const char *level, const char *event,
+    const char *job, const char *text) {
+    log_event(
+        jobs->log, level, event, "{s:o, s:o}", "job", log_text(job), "error", log_text(text));
+}
 
 int jobs_open(struct jobs *jobs, const char *path, struct failure *why) {
+    struct failure unwatched;
+
     jobs->next_look = jobs->drain_until = -1;
     if (path[0] == '\0')
         return 0;
     int error = spool_open(&jobs->spool, path, why);
+    if (error == 0 && spool_watch(&jobs->spool, &unwatched) < 0)
+        log_failure(jobs, "warning", "spool_unwatched", "", unwatched.text);
     jobs_look(jobs);
     return error;
 }
 
+void jobs_look(struct jobs *jobs) {
+    if (jobs->spool.fd >= 0)
+        jobs->next_look = 0;
+}
+
 void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]) {
     waiting[0] = (struct pollfd){.fd = jobs->children->timer, .events = POLLIN};
+    waiting[1] = (struct pollfd){.fd = jobs->capture.epoll, .events = POLLIN};
+    waiting[2] = (struct pollfd){.fd = jobs->spool.watch, .events = POLLIN};
 }
 
 long long jobs_due(const struct jobs *jobs) {
@@ -25,28 +51,106 @@ long long jobs_due(const struct jobs *jobs) {
     return jobs->ending ? -1 : jobs->drain_until;
 }
 
-void jobs_look(struct jobs *jobs) {
-    if (jobs->spool.fd >= 0)
-        jobs->next_look = 0;
-}
-
-static void log_failure(
-    struct jobs *jobs, const char *event, const char *job, const char *text) {
-    log_event(
-        jobs->log, "error", event, "{s:o, s:o}", "job", log_text(job), "error", log_text(text));
-}
+/* --- the result --- */
 
 static void finish(struct jobs *jobs, const char *job, bool good) {
     struct failure why;
 
     if (spool_finish(&jobs->spool, job, good, &why) < 0)
-        log_failure(jobs, "spool_failed", job, why.text);
+        log_failure(jobs, "error", "spool_failed", job, why.text);
 }
+
+/* First the result, then the folder: whoever finds the job in done/ finds the result, too. */
+static bool record(struct jobs *jobs, const struct result *result) {
+    struct failure why;
+
+    if (results_record(jobs->results, result, &why) < 0) {
+        log_failure(jobs, "error", "record_failed", result->job, why.text);
+        return false;
+    }
+    finish(jobs, result->job, result->code == 0);
+    return true;
+}
+
+/* Those that were not recorded wait, in this order. Without memory for it, the job is not lost:
+ * it stays in cur/, and runs again when the daemon is started anew. */
+static void wait_for_database(struct jobs *jobs, const struct result *result) {
+    size_t count = (size_t)jobs->unrecorded_count;
+    struct result *longer = reallocarray(jobs->unrecorded, count + 1, sizeof *longer);
+
+    if (longer == NULL)
+        return;
+    longer[count] = *result;
+    jobs->unrecorded = longer;
+    jobs->unrecorded_count++;
+}
+
+/* Whether all are recorded now. */
+static bool record_rest(struct jobs *jobs) {
+    int done = 0;
+
+    while (done < jobs->unrecorded_count && record(jobs, &jobs->unrecorded[done]))
+        done++;
+    jobs->unrecorded_count -= done;
+    if (done > 0)
+        memmove(jobs->unrecorded, jobs->unrecorded + done,
+            (size_t)jobs->unrecorded_count * sizeof *jobs->unrecorded);
+    return jobs->unrecorded_count == 0;
+}
+
+static struct timespec before(struct timespec when, long long milliseconds) {
+    long long all = when.tv_sec * 1000000000LL + when.tv_nsec - milliseconds * 1000000;
+
+    return (struct timespec){.tv_sec = all / 1000000000, .tv_nsec = all % 1000000000};
+}
+
+/* What is known of a job that has run for so long. The time of its start is reckoned back from
+ * its end: the wall clock may have been set in between. */
+static struct result new_result(struct jobs *jobs, const char *job, long long milliseconds) {
+    struct result result = {.code = -1};
+    struct failure why;
+
+    snprintf(result.job, sizeof result.job, "%s", job);
+    if (spool_id(&jobs->spool, job, result.id, &why) < 0)
+        log_failure(jobs, "error", "spool_failed", job, why.text);
+    clock_gettime(CLOCK_REALTIME, &result.ended);
+    result.started = before(result.ended, milliseconds);
+    capture_end(&jobs->capture, job, &result.kept, &result.lost);
+    return result;
+}
+
+static void conclude(struct jobs *jobs, const struct result *result, long long milliseconds) {
+    metrics_job(jobs->metrics, result->code == 0, milliseconds);
+    if (!record_rest(jobs) || !record(jobs, result))
+        wait_for_database(jobs, result);
+}
+
+/* --- the start --- */
 
 /* Whether it is no fault of the job: there may be room for it later. */
 static bool is_shortage(int error) {
     return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
-           error == ETXTBSY;
+           error == ETXTBSY || error == ENOSPC || error == EDQUOT;
+}
+
+/* Returns its number, or -errno with nothing left open. */
+static pid_t spawn(struct jobs *jobs, const char *job, struct failure *why) {
+    char path[PATH_MAX];
+    long long unheard;
+    int output = -1;
+
+    if (jobs->capture.epoll >= 0) {
+        output = capture_begin(&jobs->capture, job, why);
+        if (output < 0)
+            return output;
+    }
+    spool_job(&jobs->spool, job, path);
+    pid_t pid = children_spawn(jobs->children, job, path, output, why);
+    if (output >= 0)
+        close(output); /* else the pipe would not end with the job */
+    if (pid < 0)
+        capture_end(&jobs->capture, job, &unheard, &unheard);
+    return pid;
 }
 
 /* The limits for the next job, all of one generation, which is returned. */
@@ -61,84 +165,144 @@ static long set_limits(struct jobs *jobs) {
 
 /* Returns false when no other job could be started now, either. */
 static bool start(struct jobs *jobs, const char *job) {
-    char path[PATH_MAX];
     struct failure why, unheard;
-
-    spool_job(&jobs->spool, job, path);
     long generation = set_limits(jobs);
-    pid_t pid = children_spawn(jobs->children, job, path, &why);
+    pid_t pid = spawn(jobs, job, &why);
+
     if (pid >= 0) {
         log_event(jobs->log, "info", "job_started", "{s:o, s:i, s:I}", "job", log_text(job),
             "child", (int)pid, "generation", (json_int_t)generation);
         return true;
     }
-    if (is_shortage(-pid) && spool_return(&jobs->spool, job, &unheard) == 0) {
-        log_failure(jobs, "job_delayed", job, why.text);
+    if (is_shortage(-pid) && spool_return(&jobs->spool, job, false, &unheard) == 0) {
+        log_failure(jobs, "error", "job_delayed", job, why.text);
         return false;
     }
-    log_failure(jobs, "job_failed", job, why.text);
-    finish(jobs, job, false);
+    log_failure(jobs, "error", "job_failed", job, why.text);
+    struct result result = new_result(jobs, job, 0);
+    snprintf(result.error, sizeof result.error, "%s", why.text);
+    conclude(jobs, &result, 0);
     return true;
 }
 
-/* If it is time to look: as many jobs as there is room for. */
+/* One that was in cur/ already may have a result: then only its move is missing. Returns false
+ * when that cannot be known now. */
+static bool recover(struct jobs *jobs, const struct claim *claim) {
+    struct failure why, unheard;
+    bool good = false;
+    int found = results_find(jobs->results, claim->id, &good, &why);
+
+    if (found < 0) {
+        log_failure(jobs, "error", "record_failed", claim->name, why.text);
+        spool_return(&jobs->spool, claim->name, true, &unheard);
+        return false;
+    }
+    log_event(jobs->log, "warning", "job_recovered", "{s:o, s:b}", "job", log_text(claim->name),
+        "recorded", found);
+    if (found == 0)
+        return start(jobs, claim->name);
+    finish(jobs, claim->name, good);
+    return true;
+}
+
+/* Returns false when there is nothing more to take now. */
+static bool take_one(struct jobs *jobs) {
+    struct claim claim;
+    struct failure why;
+    int found = spool_claim(&jobs->spool, &claim, &why);
+
+    if (found == SPOOL_CLAIMED)
+        return claim.left ? recover(jobs, &claim) : start(jobs, claim.name);
+    if (found == SPOOL_REFUSED)
+        log_failure(jobs, "warning", "spool_refused", claim.name, why.text);
+    if (found < 0)
+        log_failure(jobs, "error", "spool_failed", claim.name, why.text);
+    return found == SPOOL_REFUSED;
+}
+
+static bool has_room(const struct jobs *jobs) {
+    return jobs->children->running < jobs->children->size && jobs->unrecorded_count == 0;
+}
+
+/* If it is time to look: as many jobs as there is room for, but not too many at once. */
 static void take(struct jobs *jobs) {
     struct config config;
-    char job[NAME_MAX + 1];
-    struct failure why;
-    int found = 1;
+    int taken = 0;
 
     if (jobs->next_look < 0 || jobs->next_look > now_milliseconds())
         return;
-    while (jobs->children->running < jobs->children->size &&
-           (found = spool_claim(&jobs->spool, job, &why)) > 0 && start(jobs, job))
-        continue;
-    if (found < 0)
-        log_failure(jobs, "spool_failed", "", why.text);
-    metrics_running(jobs->metrics, jobs->children->running);
+    if (now_milliseconds() >= jobs->next_count) {
+        metrics_queue(jobs->metrics, spool_count(&jobs->spool));
+        jobs->next_count = now_milliseconds() + COUNT;
+    }
+    bool more = record_rest(jobs);
+    while (more && taken < SOME && has_room(jobs)) {
+        more = take_one(jobs);
+        taken++;
+    }
+    if (more && taken == SOME) {
+        jobs->next_look = 0;
+        return;
+    }
     config_get(jobs->store, &config);
-    jobs->next_look = config.poll_interval > 0 ? now_milliseconds() + config.poll_interval : -1;
+    int wait = config.poll_interval;
+    if (wait == 0 && jobs->unrecorded_count > 0)
+        wait = AGAIN;
+    jobs->next_look = wait > 0 ? now_milliseconds() + wait : -1;
 }
 
+/* --- the end --- */
+
 /* "TERM" for SIGTERM; the number for a real-time signal, which has no name: signal(7). */
-static const char *signal_name(int number, char text[16]) {
+static void name_signal(int number, char text[16]) {
     const char *name = sigabbrev_np(number);
 
     snprintf(text, 16, "%d", number);
-    return name != NULL ? name : text;
+    if (name != NULL)
+        snprintf(text, 16, "%s", name);
+}
+
+static void log_end(
+    struct jobs *jobs, const struct child *child, const struct result *result, json_int_t ran) {
+    bool exited = result->code >= 0;
+
+    if (exited)
+        log_event(jobs->log, result->code == 0 ? "info" : "warning", "job_ended",
+            "{s:o, s:i, s:I, s:i}", "job", log_text(child->name), "child", (int)child->pid,
+            "milliseconds", ran, "code", result->code);
+    else
+        log_event(jobs->log, "warning", "job_ended", "{s:o, s:i, s:I, s:s}", "job",
+            log_text(child->name), "child", (int)child->pid, "milliseconds", ran, "signal",
+            result->signal);
 }
 
 /* A child_ended of children_reap. */
-static void ended(void *user, const struct child *child, const siginfo_t *how) {
+static void ended(
+    void *user, const struct child *child, const siginfo_t *how, const struct rusage *usage) {
     struct jobs *jobs = user;
-    int pid = (int)child->pid;
-    char text[16];
-    json_int_t milliseconds = now_milliseconds() - child->started;
+    long long milliseconds = now_milliseconds() - child->started;
 
     metrics_reaped(jobs->metrics);
     if (child->name[0] == '\0') {
-        log_event(jobs->log, "debug", "orphan_ended", "{s:i}", "child", pid);
+        log_event(jobs->log, "debug", "orphan_ended", "{s:i}", "child", (int)child->pid);
         return;
     }
-    bool exited = how->si_code == CLD_EXITED;
-    bool good = exited && how->si_status == 0;
-    if (exited)
-        log_event(jobs->log, good ? "info" : "warning", "job_ended", "{s:o, s:i, s:I, s:i}",
-            "job", log_text(child->name), "child", pid, "milliseconds", milliseconds, "code",
-            how->si_status);
+    struct result result = new_result(jobs, child->name, milliseconds);
+    if (how->si_code == CLD_EXITED)
+        result.code = how->si_status;
     else
-        log_event(jobs->log, "warning", "job_ended", "{s:o, s:i, s:I, s:s}", "job",
-            log_text(child->name), "child", pid, "milliseconds", milliseconds, "signal",
-            signal_name(how->si_status, text));
-    finish(jobs, child->name, good);
-    metrics_job(jobs->metrics, good, milliseconds);
-    metrics_running(jobs->metrics, jobs->children->running);
+        name_signal(how->si_status, result.signal);
+    result.usage = *usage;
+    log_end(jobs, child, &result, milliseconds);
+    conclude(jobs, &result, milliseconds);
     jobs_look(jobs); /* there is room for another */
 }
 
 int jobs_reap(struct jobs *jobs, struct failure *why) {
     return children_reap(jobs->children, ended, jobs, why);
 }
+
+/* --- the turn --- */
 
 /* A child_late of children_expire. */
 static void late(void *user, const struct child *child) {
@@ -149,12 +313,17 @@ static void late(void *user, const struct child *child) {
 }
 
 int jobs_turn(struct jobs *jobs, const struct pollfd waiting[JOBS_POLL], struct failure *why) {
+    if (waiting[1].revents != 0)
+        capture_turn(&jobs->capture);
+    if (waiting[2].revents != 0 && spool_heard(&jobs->spool))
+        jobs_look(jobs);
     if (jobs->drain_until < 0)
         take(jobs);
     else if (!jobs->ending && now_milliseconds() >= jobs->drain_until) {
         children_end(jobs->children);
         jobs->ending = true;
     }
+    metrics_running(jobs->metrics, jobs->children->running);
     return waiting[0].revents != 0 ? children_expire(jobs->children, late, jobs, why) : 0;
 }
 
@@ -170,6 +339,10 @@ bool jobs_drained(const struct jobs *jobs) {
 
 void jobs_end(struct jobs *jobs) {
     children_close(jobs->children, ended, jobs);
+    record_rest(jobs);
+    free(jobs->unrecorded);
+    jobs->unrecorded = NULL;
+    jobs->unrecorded_count = 0;
 }
 
 void jobs_close(struct jobs *jobs) {

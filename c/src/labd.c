@@ -102,6 +102,18 @@ static int start_pidfile(struct labd *labd, struct failure *why) {
     return push(labd, "pidfile_acquire", stop_pidfile, why);
 }
 
+static void stop_results(void *user) {
+    struct labd *labd = user;
+
+    results_close(&labd->results);
+}
+
+static int start_results(struct labd *labd, struct failure *why) {
+    int error = results_open(&labd->results, labd->config.database, why);
+
+    return error < 0 ? error : push(labd, "results_open", stop_results, why);
+}
+
 static void stop_watch(void *user) {
     struct labd *labd = user;
 
@@ -110,11 +122,11 @@ static void stop_watch(void *user) {
 
 /* Without it, SIGHUP is there still: no reason not to start. */
 static int start_watch(struct labd *labd, struct failure *why) {
+    struct log *log = &labd->log;
     struct failure unwatched;
 
     if (config_watch_open(&labd->watch, &labd->store, &unwatched) < 0)
-        log_event(
-            &labd->log, "warning", "watch_failed", "{s:o}", "error", log_text(unwatched.text));
+        log_event(log, "warning", "watch_failed", "{s:o}", "error", log_text(unwatched.text));
     return push(labd, "config_watch", stop_watch, why);
 }
 
@@ -128,6 +140,23 @@ static int start_jobs(struct labd *labd, struct failure *why) {
     int error = jobs_open(&labd->jobs, labd->config.spool, why);
 
     return error < 0 ? error : push(labd, "jobs_open", stop_jobs, why);
+}
+
+static void stop_capture(void *user) {
+    struct labd *labd = user;
+
+    capture_close(&labd->jobs.capture);
+}
+
+static int start_capture(struct labd *labd, struct failure *why) {
+    const struct config *config = &labd->config;
+    int error = capture_open(
+        &labd->jobs.capture, config->spool, config->workers, config->output_limit, why);
+
+    if (error == 0 && labd->jobs.capture.ended > 0)
+        log_event(&labd->log, "warning", "leftovers_ended", "{s:i}", "processes",
+            labd->jobs.capture.ended);
+    return error < 0 ? error : push(labd, "capture_open", stop_capture, why);
 }
 
 static void stop_children(void *user) {
@@ -240,7 +269,9 @@ static const struct step {
     {"signals_open", 3, true, start_signals},
     {"pidfile_acquire", 4, true, start_pidfile},
     {"config_watch", 7, true, start_watch},
+    {"results_open", 7, true, start_results},
     {"jobs_open", 5, true, start_jobs},
+    {"capture_open", 7, true, start_capture},
     {"children_open", 5, true, start_children},
     {"group_open", 8, true, start_group},
     {"health", 9, true, start_health},
@@ -322,7 +353,10 @@ int main(int argc, char *argv[]) {
         .verdict = -1,
         .signals = -1,
         .children = {.timer = -1},
-        .jobs = {.spool = {.fd = -1}, .next_look = -1, .drain_until = -1},
+        .jobs = {.spool = {.fd = -1, .watch = -1},
+            .capture = {.epoll = -1, .folder = -1, .pipes = -1},
+            .next_look = -1,
+            .drain_until = -1},
         .health = {.listener = -1, .stop = -1, .mutex = PTHREAD_MUTEX_INITIALIZER},
         .watch = {.way = {.fd = -1}, .next_look = -1},
         .queue = {.fd = -1},
@@ -334,6 +368,7 @@ int main(int argc, char *argv[]) {
     labd.jobs.children = &labd.children;
     labd.jobs.log = &labd.log;
     labd.jobs.metrics = &labd.metrics;
+    labd.jobs.results = &labd.results;
     labd.jobs.store = &labd.store;
     if (!options_read(&labd.options, argc, argv))
         return EXIT_USAGE;

@@ -14,6 +14,7 @@
 #include "metrics.h"
 #include "options.h"
 #include "pidfile.h"
+#include "results.h"
 #include "wake.h"
 
 struct labd {
@@ -27,6 +28,7 @@ struct labd {
     struct pidfile pidfile;
     int verdict; /* write end of the pipe to the starter; -1: nobody waits */
     int signals; /* the signalfd; -1: signals do what their default is */
+    struct results results;
     struct children children;
     struct jobs jobs;
     struct group group;

@@ -17,6 +17,7 @@ Twin of `c/src/children.c`.
 
 import errno
 import os
+import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,9 +70,9 @@ class Children:
         raise labd.failure.todo("Children.running")
 
 
-ChildEnded = Callable[[Child, os.waitid_result], None]
-"""Told of each child that has ended: how, as waitid(2) says it. It is no more in the table. With an
-empty name it never was: it came to us as an orphan."""
+ChildEnded = Callable[[Child, os.waitid_result, resource.struct_rusage], None]
+"""Told of each child that has ended: how, as waitid(2) says it, and what it used, as getrusage(2)
+says it. It is no more in the table. With an empty name it never was: it came to us as an orphan."""
 
 ChildLate = Callable[[Child], None]
 """Told of each child that was sent a signal because its deadline had come: child.sent."""
@@ -88,7 +89,7 @@ def children_open(size: int, timeout: int, grace: int) -> Children:
     raise labd.failure.todo("children_open")
 
 
-def children_spawn(children: Children, name: str, path: str) -> int:
+def children_spawn(children: Children, name: str, path: str, output: int) -> int:
     """Run the program at path, without arguments, under a name for our table.
 
     With posix_spawn(3). fork(2) copies one thread alone: a lock that another thread holds, of
@@ -98,10 +99,11 @@ def children_spawn(children: Children, name: str, path: str) -> int:
 
     - leads a process group of its own, so that one signal reaches all of it;
     - has every disposition at default and no signal blocked;
-    - has /dev/null as 0, 1 and 2, and nothing above;
+    - has /dev/null as 0, output as 1 and 2 (-1: /dev/null, too), and nothing above;
     - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
 
-    Enters it into the table, with its deadline, and sets the timer. Returns its number. Raises
+    Enters it into the table, with its deadline, and sets the timer. output stays open here, and is
+    the caller's. Returns its number. Raises
     Failure: EAGAIN when the table is full, else the error of posix_spawn(3), which includes that
     of execve(2).
     """
@@ -113,9 +115,9 @@ def children_reap(children: Children, ended: ChildEnded) -> None:
 
     Until none is left, for one SIGCHLD may stand for many: waitid(2) with WNOHANG. Each is first
     looked at (WNOWAIT); if it is one of the table, what is left of its process group gets
-    SIGKILL; only then its status is taken, its row becomes free, and ended is called. Orphans
-    that came to us are reaped just so, but for the table. Then sets the timer for the deadlines
-    that are left. Raises Failure.
+    SIGKILL; only then its status is taken, by wait4(2), which also tells what it used; its row
+    becomes free, and ended is called. Orphans that came to us are reaped just so, but for the
+    table. Then sets the timer for the deadlines that are left. Raises Failure.
     """
     raise labd.failure.todo("children_reap")
 

@@ -15,6 +15,8 @@ from daemonlab.scenarios import (
     COPIES,
     FORGED,
     NOWHERE,
+    ROWS,
+    STUCK,
     VICTIM_WORKER,
     WARMUP,
     WORKERS_NAMED,
@@ -918,6 +920,93 @@ def stops(facts: Facts) -> Verdict:
     if last.value != "stopped":
         return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
     return verdict
+
+
+# --- lab 10 ---
+
+
+def _in_reverse(facts: Facts) -> Verdict:
+    """Whether it undid what it had taken, the last first, each once. It may have taken more than
+    we know of: then that is passed over."""
+    taken, undone = facts["taken"].value, facts["cleanups"]
+    if not isinstance(taken, tuple) or not isinstance(undone.value, tuple):
+        return Verdict(None, "unknown", "")
+    wanted = tuple(reversed(taken))
+    known = tuple(name for name in undone.value if name in ROWS)
+    expected = f"undone: {show(wanted)}"
+    return Verdict(known == wanted, f"undone: {show(known)}", expected, undone.evidence)
+
+
+def _nothing_left(facts: Facts) -> Verdict:
+    """Whether no file of it is left that is not to last, and no process."""
+    expected = "no file left, and no process"
+    files, left = facts["left_behind"], facts["left"]
+    if files.value:
+        return Verdict(False, f"left: {show(files.value)}", expected, files.evidence)
+    if left.value:
+        return Verdict(False, f"left: {left.value} processes", expected, left.evidence)
+    return Verdict(True, "nothing left", expected, files.evidence)
+
+
+@_check("order")
+def order(facts: Facts) -> Verdict:
+    """What it has taken it gives back, the last first, each once."""
+    return _in_reverse(facts)
+
+
+@_check("undone")
+def undone(facts: Facts) -> Verdict:
+    """Whatever ends it, or the one that is started after a crash, it leaves nothing behind."""
+    ways = {"at_TERM": "exit 0", "at_fail": "exit 1", "at_afresh": "exit 0"}
+    way = next((name for name in ways if facts[name].value is not None), "at_TERM")
+    verdict = _equals(facts, way, ways[way], f"{ways[way]}, and nothing left")
+    if not verdict.passed:
+        return verdict
+    rest = _nothing_left(facts)
+    last = facts["last_event"]
+    wanted = "failed" if way == "at_fail" else "stopped"
+    if rest.passed and last.value != wanted:
+        return Verdict(False, f"the last line: {show(last.value)}", wanted, last.evidence)
+    return rest
+
+
+@_check("failed-start")
+def failed_start(facts: Facts) -> Verdict:
+    """A start that fails half-way gives back what it had taken until then."""
+    status, last = facts["starter_status"], facts["last_event"]
+    expected = "the starter exits with 1; all undone in reverse; nothing left"
+    if status.value != 1:
+        return Verdict(False, f"the starter: {show(status.value)}", expected, status.evidence)
+    for verdict in (_in_reverse(facts), _nothing_left(facts)):
+        if not verdict.passed:
+            return replace(verdict, expected=expected)
+    if last.value != "failed":
+        return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
+    return Verdict(True, "1, nothing left", expected, status.evidence)
+
+
+@_check("time-limit")
+def time_limit(facts: Facts) -> Verdict:
+    """An undo that does not come back does not keep it from ending. Scenario "stuck"."""
+    if facts["overtaken"].value is None:
+        return Verdict(None, facts["overtaken"].evidence, "")
+    expected = "exit 1 within 3 s"
+    return _equals(facts, "at_TERM", "exit 1", expected)
+
+
+@_check("named")
+def named(facts: Facts) -> Verdict:
+    """It says what it could not undo, the one that hangs first."""
+    if facts["overtaken"].value is None:
+        return Verdict(None, facts["overtaken"].evidence, "")
+    left = [name for name in reversed(ROWS) if ROWS.index(name) <= ROWS.index(STUCK)]
+    expected = f"the last line is failed; its error names, in this order: {' '.join(left)}"
+    last, error = facts["last_event"], facts["last_error"]
+    if last.value != "failed":
+        return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
+    told = [word.strip(":,") for word in str(error.value).split()]
+    found = [word for word in told if word in ROWS]
+    return Verdict(found == left, show(error.value), expected, error.evidence)
 
 
 # They need what stands above.

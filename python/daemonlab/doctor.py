@@ -68,6 +68,7 @@ PACKAGES = (
     ("libinih", r"libinih-dev", "the C daemon: its configuration"),
     ("jansson", r"libjansson-dev", "the C daemon: its log"),
     ("libmicrohttpd", r"libmicrohttpd-dev", "the C daemon: its answers over HTTP"),
+    ("SQLite", r"libsqlite3-dev", "the C daemon: the results of its jobs"),
     ("Python", r"python3[.\d]*|Python.*", "the laboratory, the Python daemon (3.11 or newer)"),
     ("venv", r"python3[.\d]*-venv|.* no ensurepip.*", "the Python packages, in this folder alone"),
     ("Python.h", r"python3[.\d]*-dev|.* no Python\.h.*", "the extensions of the Python side"),

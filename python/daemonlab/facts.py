@@ -18,7 +18,7 @@ from daemonlab.logwork import LOG, events
 from daemonlab.observe import Descriptor, Snapshot, Unknown
 from daemonlab.procfs import terminal_name, text
 from daemonlab.record import LOSS, File, Reaction, Record, Work
-from daemonlab.scenarios import INJECTED, LABS, PIDFILE, TORN, VICTIM, Scenario
+from daemonlab.scenarios import DATABASE, INJECTED, LABS, PIDFILE, TORN, VICTIM, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -1020,10 +1020,38 @@ def worker_ends(record: Record) -> Fact:
     return Fact(tuple(found), f"{len(found)} events worker_…")
 
 
+# --- lab 10: what is undone ---
+
+
+@_fact
+def cleanups(record: Record) -> Fact:
+    """What it undid, in order: the names of the events "cleanup" in its log."""
+    found = [event for event in events(record.log) if event.get("event") == "cleanup"]
+    names = tuple(str(event.get("name")) for event in found)
+    return Fact(names, f"{len(names)} events cleanup")
+
+
+@_fact
+def taken(record: Record) -> Fact:
+    """What it had taken, in order, as far as its start got in this scenario."""
+    given = (scenario for lab in LABS.values() for scenario in lab if scenario.takes)
+    found = next((one.takes for one in given if one.name == record.scenario), None)
+    return Fact(found, "the start-up table")
+
+
+@_fact
+def left_behind(record: Record) -> Fact:
+    """The files that it left in the folder of the launch, but for those that are to last."""
+    names = tuple(sorted(set(record.files_after) - _LASTING))
+    return Fact(names, ", ".join(sorted(record.files_after)) or "no files")
+
+
+_LASTING = {"spool", "jobs", DATABASE}
+
 _reaction(LOSS, "at_loss")
 for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TERM TERM"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))
-for _action in ("fail", "fail both", "vanish", "TERM fail"):
+for _action in ("afresh", "fail", "fail both", "vanish", "TERM fail"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))
 
 # They need what stands above.

@@ -51,12 +51,21 @@ class Locks:
     """The laboratory's end: hears of each lock that a subject is about to take."""
 
     server: socket.socket
+    kept: list[int] = field(default_factory=list)
+    """What holds the locks that come later, until it is closed."""
 
-    def overtake(self, act: Callable[[], object], done: Callable[[], bool], until: float) -> int:
+    def overtake(
+        self,
+        act: Callable[[], object],
+        done: Callable[[], bool],
+        until: float,
+        keep: bool = False,
+    ) -> int:
         """Until the subject has started (done), let each lock go on; but act before the first.
 
         until is a time of the monotonic clock. Returns how many there were; -1: none can be held
-        on this machine. Those that come later are let go by the kernel, with ENOSYS.
+        on this machine. Those that come later are let go by the kernel, with ENOSYS; or, with keep,
+        wait for ever.
         """
         listener = _listener(self.server, lambda: done() or time.monotonic() > until)
         if listener < 0:
@@ -73,7 +82,10 @@ class Locks:
                     act()
                 locks += 1
                 native.let_go(listener, held)
-        os.close(listener)
+        if keep:
+            self.kept.append(listener)
+        else:
+            os.close(listener)
         return locks
 
 
@@ -194,7 +206,12 @@ def locks(folder: Path) -> Iterator[Locks]:
         finally:
             os.close(place)
         server.listen(1)
-        yield Locks(server)
+        held = Locks(server)
+        try:
+            yield held
+        finally:
+            for listener in held.kept:
+                os.close(listener)
 
 
 def _hold(path: str, hold: Callable[[], int]) -> None:

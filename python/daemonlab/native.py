@@ -43,8 +43,11 @@ def default_libc_signals() -> None:
 CALLS = {
     "clone3": lib.SYS_clone3,
     "close_range": lib.SYS_close_range,
+    "epoll_create1": lib.SYS_epoll_create1,
+    "eventfd2": lib.SYS_eventfd2,
     "flock": lib.SYS_flock,
     "inotify_init1": lib.SYS_inotify_init1,
+    "timerfd_create": lib.SYS_timerfd_create,
 }
 """The numbers of the system calls that can be denied."""
 

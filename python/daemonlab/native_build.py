@@ -15,7 +15,10 @@ ffi.cdef("""
 
     static const int SYS_clone3;
     static const int SYS_close_range;
+    static const int SYS_epoll_create1;
+    static const int SYS_eventfd2;
     static const int SYS_inotify_init1;
+    static const int SYS_timerfd_create;
     static const int SYS_flock;
     int deny_call(unsigned int number, unsigned int error);
     int hold_locks(void);

@@ -206,6 +206,23 @@ def _again(subject: Launch, daemon: Process) -> Reaction:
         return Reaction("again", alive(daemon), seconds=time.monotonic() - began, again=again)
 
 
+def _afresh(subject: Launch, daemon: Process) -> Reaction:
+    """Start the same once more, give it time to see what the first has left, and ask it to stop."""
+    ready = sum(event.get("event") == "ready" for event in _log_events(subject))
+    began = time.monotonic()
+    with launch(subject.command, subject.environment, subject.variables, subject.scratch) as second:
+        second.wait_starter(START_TIME)
+        deadline = time.monotonic() + _SETTLE_TIME
+        while time.monotonic() < deadline:
+            events = [event.get("event") for event in _log_events(subject)]
+            if events.count("ready") > ready and events.count("job_started") > 1:
+                break
+            time.sleep(_LOOK)
+        if not (daemons := second.daemons()):
+            return Reaction("afresh", alive=False, seconds=time.monotonic() - began)
+        return replace(act(second, daemons[0], "TERM"), action="afresh")
+
+
 def _answers(subject: Launch, daemon: Process) -> Reaction:
     """Ask with --check about files that are wrong. The daemon that runs has no part in it."""
     asked, path = {}, subject.scratch / configwork.ASKED
@@ -305,12 +322,13 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     """Do one thing to the daemon and see what it does.
 
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
-    same once more; "replace" puts another's PID file in the place of its own; "storm" sends many
-    SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it to live on; else the names of signals, in a
-    row, each sent when the one before has been taken, and it is expected to end. The actions of
-    work.py give it jobs, those of logwork.py do something to its log, those of configwork.py to
-    its configuration, those of groupwork.py to one of its workers that is held, those of
-    healthwork.py ask it over HTTP; "answers" asks the program what it thinks of other
+    same once more; "afresh" does so, too, and then stops that; "replace" puts another's PID file
+    in the place of its own; "storm" sends many SIGSTOP, SIGCONT and SIGHUP; HUP alone expects it
+    to live on; else the names of signals, in a row, each sent when the one before has been taken,
+    and it is expected to end. The actions of work.py give it jobs, those of logwork.py do
+    something to its log, those of configwork.py to its configuration, those of groupwork.py to
+    one of its workers that is held, those of healthwork.py ask it over HTTP; "answers" asks the
+    program what it thinks of other
     configurations.
     """
     if held is not None and action in groupwork.ACTIONS:
@@ -319,6 +337,8 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
         return _health_reaction(subject, process, action, healthwork.ACTIONS[action])
     if action == "again":
         return _again(subject, process)
+    if action == "afresh":
+        return _afresh(subject, process)
     if action == "replace":
         return _replace(subject, process)
     began = time.monotonic()
@@ -354,7 +374,7 @@ def _actions(
 ) -> tuple[Reaction, ...]:
     reactions: list[Reaction] = []
     for action in actions:
-        if reactions and not reactions[-1].alive and action != "again":
+        if reactions and not reactions[-1].alive and action not in ("again", "afresh"):
             break
         reactions.append(act(subject, daemon, action, held))
     return tuple(reactions)
@@ -458,6 +478,7 @@ def _overtake(subject: Launch, scenario: Scenario, held: Locks, seconds: float) 
         partial(scenario.overtake, subject.scratch),
         lambda: subject.wait_starter(0) is not None,
         time.monotonic() + seconds,
+        scenario.keeps,
     )
 
 

@@ -57,6 +57,11 @@ class Scenario:
     for a command that is started through HOLDING."""
     asked_early: bool = False
     """It is asked over HTTP as soon as it logs that it is starting."""
+    keeps: bool = False
+    """Once it has started, each lock that it would take waits for ever: for one that is started
+    through HOLDING."""
+    takes: tuple[str, ...] = ()
+    """The rows of the start-up table that have something to give back, as far as it gets."""
     holds: tuple[str, ...] = ()
     """Its threads whose waits are held, by name: for one that is started through HOLDING_WAITS."""
 
@@ -204,6 +209,40 @@ def _dead(scratch: Path) -> None:
 
 def _occupied(scratch: Path) -> None:
     (scratch / SOCKET_PATH).write_bytes(ANOTHER)
+
+
+DATABASE = "results.db"
+ROWS = (
+    "log_open",
+    "signals_open",
+    "pidfile_acquire",
+    "config_watch",
+    "results_open",
+    "jobs_open",
+    "capture_open",
+    "children_open",
+    "group_open",
+)
+"""The rows of the start-up table that have something to give back, in order."""
+STUCK = "results_open"
+"""Where the stop of the scenario "stuck" hangs: SQLite locks the database to close it."""
+_WHOLE = {
+    **_SPOOL,
+    "log_level": "debug",
+    "pidfile": "{scratch}/" + PIDFILE,
+    "database": "{scratch}/" + DATABASE,
+}
+
+
+def _no_database(scratch: Path) -> None:
+    (scratch / DATABASE).mkdir()
+
+
+def _no_start(name: str, fails_at: str, **others: object) -> Scenario:
+    """One whose start-up fails at a row of the table."""
+    takes = ROWS[: ROWS.index(fails_at)]
+    jobs = {} if fails_at == "jobs_open" else {"look": SLEEP}
+    return Scenario(name, FRIENDLY, _WHOLE, jobs=jobs, takes=takes, **others)  # type: ignore[arg-type]
 
 
 TORN = b'{"ts":"2026-'
@@ -356,6 +395,50 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             ("hang",),
             through=HOLDING_WAITS,
             holds=("queue",),
+        ),
+    ),
+    10: (
+        Scenario(
+            "busy",
+            FRIENDLY,
+            _WHOLE,
+            ("look", "TERM"),
+            jobs={"look": SLEEP},
+            ends_at_stop=("look TERM",),
+            takes=ROWS,
+        ),
+        Scenario(
+            "worker",
+            FRIENDLY,
+            _WHOLE,
+            ("look", "fail"),
+            jobs={"look": SLEEP},
+            through=HOLDING_WAITS,
+            holds=(VICTIM_WORKER,),
+            takes=ROWS,
+        ),
+        Scenario("crashed", BARE, _WHOLE, ("look", "KILL", "afresh"), jobs={"look": SLEEP}),
+        _no_start("no-database", "results_open", prepare=_no_database),
+        _no_start("no-spool", "jobs_open"),
+        _no_start("no-timer", "children_open", through=denying("timerfd_create", "EMFILE")),
+        Scenario(
+            "no-thread",
+            FRIENDLY,
+            _WHOLE,
+            jobs={"look": SLEEP},
+            through=denying("clone3", "EAGAIN"),
+            takes=ROWS,
+        ),
+        Scenario(
+            "stuck",
+            FRIENDLY,
+            {**_WHOLE, "stop_timeout": "1"},
+            ("TERM",),
+            jobs={"look": SLEEP},
+            through=HOLDING,
+            overtake=lambda scratch: None,
+            keeps=True,
+            takes=ROWS,
         ),
     ),
 }

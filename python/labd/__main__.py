@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from labd.capture import capture_close, capture_open
 from labd.children import children_open
 from labd.cleanup import cleanup_push, cleanup_unwind
 from labd.clock import now_milliseconds
@@ -32,6 +33,7 @@ from labd.log import log_attach, log_close, log_event, log_open, log_text
 from labd.loop import loop_serve, loop_wait
 from labd.options import USAGE, Options, options_read, options_settle
 from labd.pidfile import pidfile_acquire, pidfile_release
+from labd.results import results_close, results_open
 from labd.signals import signals_open, signals_reset
 from labd.state import Labd
 from labd.usable import usable_check
@@ -116,6 +118,15 @@ def _start_pidfile(labd: Labd) -> None:
     _push(labd, "pidfile_acquire", _stop_pidfile)
 
 
+def _stop_results(labd: Labd) -> None:
+    results_close(labd.jobs.results)
+
+
+def _start_results(labd: Labd) -> None:
+    labd.jobs.results = results_open(labd.config.database)
+    _push(labd, "results_open", _stop_results)
+
+
 def _stop_watch(labd: Labd) -> None:
     config_watch_close(labd.watch)
 
@@ -134,8 +145,22 @@ def _stop_jobs(labd: Labd) -> None:
 
 
 def _start_jobs(labd: Labd) -> None:
-    labd.jobs = jobs_open(labd.log, labd.metrics, labd.store, labd.config.spool)
+    jobs = labd.jobs
+    jobs.log, jobs.metrics, jobs.store = labd.log, labd.metrics, labd.store
+    jobs_open(jobs, labd.config.spool)
     _push(labd, "jobs_open", _stop_jobs)
+
+
+def _stop_capture(labd: Labd) -> None:
+    capture_close(labd.jobs.capture)
+
+
+def _start_capture(labd: Labd) -> None:
+    config = labd.config
+    capture = labd.jobs.capture = capture_open(config.spool, config.workers, config.output_limit)
+    if capture.ended > 0:
+        log_event(labd.log, "warning", "leftovers_ended", processes=capture.ended)
+    _push(labd, "capture_open", _stop_capture)
 
 
 def _stop_children(labd: Labd) -> None:
@@ -217,7 +242,9 @@ STEPS = (
     Step("signals_open", 3, True, _start_signals),
     Step("pidfile_acquire", 4, True, _start_pidfile),
     Step("config_watch", 7, True, _start_watch),
+    Step("results_open", 7, True, _start_results),
     Step("jobs_open", 5, True, _start_jobs),
+    Step("capture_open", 7, True, _start_capture),
     Step("children_open", 5, True, _start_children),
     Step("group_open", 8, True, _start_group),
     Step("health", 9, True, _start_health),
@@ -278,7 +305,11 @@ def _run(labd: Labd) -> None:
         if labd.health is not None:
             health_state(labd.health, STOPPING)
         config, _ = config_get(labd.store)
-        cleanup_unwind(labd.cleanup, config.stop_timeout)
+        try:
+            cleanup_unwind(labd.cleanup, config.stop_timeout)
+        except Failure:  # of one that is not written yet: the first failure is the one to tell
+            if labd.cause is None:
+                raise
 
 
 def _obey(labd: Labd) -> None:

@@ -10,6 +10,7 @@ Twin of `c/src/children.c`.
 
 import errno
 import os
+import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,11 +21,9 @@ from labd.clock import now_milliseconds
 from labd.failure import Failure, failing, failure
 
 _VARIABLES = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-_STANDARD = (
-    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-    (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
-    (os.POSIX_SPAWN_DUP2, 1, 2),
-)
+_INPUT = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
+_NO_OUTPUT = (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)
+_ERRORS = (os.POSIX_SPAWN_DUP2, 1, 2)
 _CLOSE_TIME = 1000
 """Milliseconds."""
 
@@ -70,9 +69,9 @@ class Children:
         return len(self.table)
 
 
-ChildEnded = Callable[[Child, os.waitid_result], None]
-"""Told of each child that has ended: how, as waitid(2) says it. It is no more in the table. With an
-empty name it never was: it came to us as an orphan."""
+ChildEnded = Callable[[Child, os.waitid_result, resource.struct_rusage], None]
+"""Told of each child that has ended: how, as waitid(2) says it, and what it used, as getrusage(2)
+says it. It is no more in the table. With an empty name it never was: it came to us as an orphan."""
 
 ChildLate = Callable[[Child], None]
 """Told of each child that was sent a signal because its deadline had come: child.sent."""
@@ -114,7 +113,7 @@ def _set_timer(children: Children) -> None:
         syscalls.timerfd_settime(children.timer, min(deadlines, default=0))
 
 
-def children_spawn(children: Children, name: str, path: str) -> int:
+def children_spawn(children: Children, name: str, path: str, output: int) -> int:
     """Run the program at path, without arguments, under a name for our table.
 
     With posix_spawn(3). fork(2) copies one thread alone: a lock that another thread holds, of
@@ -124,21 +123,23 @@ def children_spawn(children: Children, name: str, path: str) -> int:
 
     - leads a process group of its own, so that one signal reaches all of it;
     - has every disposition at default and no signal blocked;
-    - has /dev/null as 0, 1 and 2, and nothing above;
+    - has /dev/null as 0, output as 1 and 2 (-1: /dev/null, too), and nothing above;
     - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
 
-    Enters it into the table, with its deadline, and sets the timer. Returns its number. Raises
+    Enters it into the table, with its deadline, and sets the timer. output stays open here, and is
+    the caller's. Returns its number. Raises
     Failure: EAGAIN when the table is full, else the error of posix_spawn(3), which includes that
     of execve(2).
     """
     if children.running >= children.size:
         raise failure(f"{children.size} children run already", errno.EAGAIN)
+    standard = _NO_OUTPUT if output < 0 else (os.POSIX_SPAWN_DUP2, output, 1)
     with failing(f"posix_spawn({path})"):
         pid = os.posix_spawn(
             path,
             [name],
             _VARIABLES,
-            file_actions=_STANDARD,
+            file_actions=(_INPUT, standard, _ERRORS),
             setpgroup=0,  # a new one, with its number
             setsigdef=signal.valid_signals(),
             setsigmask=(),
@@ -151,23 +152,23 @@ def children_spawn(children: Children, name: str, path: str) -> int:
     return pid
 
 
-def _reap(children: Children, pid: int, ended: ChildEnded) -> None:
+def _reap(children: Children, how: os.waitid_result, ended: ChildEnded) -> None:
     """Take the status of one child that has ended, after what is left of its group was ended."""
+    pid = how.si_pid
     child = children.table.pop(pid, None)
     if child is not None:
         _send(pid, signal.SIGKILL)
-    with failing(f"waitid({pid})"):
-        how = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
-    if how is not None:
-        ended(child or Child(pid), how)
+    # The system call waitid(2) tells the usage, too, but not as the C library has it.
+    with failing(f"wait4({pid})"):
+        usage = os.wait4(pid, os.WNOHANG)[2]
+    ended(child or Child(pid), how, usage)
 
 
-def _next_ended() -> int:
-    """The number of a child whose status waits, without taking it; 0 when there is none."""
+def _next_ended() -> os.waitid_result | None:
+    """How a child ended whose status waits, without taking it; None when there is none."""
     with failing("waitid()"), suppress(ChildProcessError):  # that is: no children at all
-        how = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        return how.si_pid if how is not None else 0
-    return 0
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return None
 
 
 def children_reap(children: Children, ended: ChildEnded) -> None:
@@ -175,12 +176,12 @@ def children_reap(children: Children, ended: ChildEnded) -> None:
 
     Until none is left, for one SIGCHLD may stand for many: waitid(2) with WNOHANG. Each is first
     looked at (WNOWAIT); if it is one of the table, what is left of its process group gets
-    SIGKILL; only then its status is taken, its row becomes free, and ended is called. Orphans
-    that came to us are reaped just so, but for the table. Then sets the timer for the deadlines
-    that are left. Raises Failure.
+    SIGKILL; only then its status is taken, by wait4(2), which also tells what it used; its row
+    becomes free, and ended is called. Orphans that came to us are reaped just so, but for the
+    table. Then sets the timer for the deadlines that are left. Raises Failure.
     """
-    while pid := _next_ended():
-        _reap(children, pid, ended)
+    while how := _next_ended():
+        _reap(children, how, ended)
     _set_timer(children)
 
 

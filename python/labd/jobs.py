@@ -1,8 +1,9 @@
-"""The daemon's work: what lies in the spool is run by children, and logged.
+"""The daemon's work: what lies in the spool is run by children, logged, and recorded.
 
-What goes wrong with one job is logged and does not stop the daemon. The limits of a job are those
-of the configuration that holds when it starts, all of one generation, which the event job_started
-names.
+What goes wrong with one job is logged and does not stop the daemon. A result that could not be
+recorded is tried again at each look, and until it is no other job is started. The limits of a job
+are those of the configuration that holds when it starts, all of one generation, which the event
+job_started names.
 
 One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls what jobs_poll says
 until jobs_due, then calls jobs_turn. Twin of `c/src/jobs.c`.
@@ -10,11 +11,13 @@ until jobs_due, then calls jobs_turn. Twin of `c/src/jobs.c`.
 
 import errno
 import os
+import resource
 import signal
+import time
 from collections.abc import Sequence, Set
-from contextlib import suppress
 from dataclasses import dataclass, field
 
+from labd.capture import Capture, capture_begin, capture_end, capture_turn
 from labd.children import (
     Child,
     Children,
@@ -28,16 +31,31 @@ from labd.clock import now_milliseconds
 from labd.config import Store, config_get
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
-from labd.metrics import Metrics, metrics_job, metrics_reaped, metrics_running
+from labd.metrics import Metrics, metrics_job, metrics_queue, metrics_reaped, metrics_running
+from labd.results import Result, Results, results_find, results_record
 from labd.spool import (
+    SPOOL_CLAIMED,
+    SPOOL_REFUSED,
+    Claim,
     Spool,
     spool_claim,
     spool_close,
+    spool_count,
     spool_finish,
+    spool_heard,
+    spool_id,
     spool_job,
     spool_open,
     spool_return,
+    spool_watch,
 )
+
+_SOME = 64
+"""Jobs that are taken in one turn."""
+_AGAIN = 1000
+"""Milliseconds until what has failed is tried again."""
+_COUNT = 1000
+"""Milliseconds between two counts of the queue: it may be long."""
 
 
 @dataclass(slots=True)
@@ -47,28 +65,52 @@ class Jobs:
     children: Children = field(default_factory=Children)
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
+    results: Results = field(default_factory=Results)
+    capture: Capture = field(default_factory=Capture)
     spool: Spool = field(default_factory=Spool)
+    unrecorded: list[Result] = field(default_factory=list)
+    """Results that wait for the database; their jobs are in cur/."""
     store: Store = field(default_factory=Store)
     next_look: int = -1
     """-1: when told to."""
+    next_count: int = 0
+    """Of those that wait."""
     drain_until: int = -1
     """When what still runs is to be ended; -1: we do not drain."""
     ending: bool = False
     """It was told to end."""
 
 
-def jobs_open(log: Log, metrics: Metrics, store: Store, path: str) -> Jobs:
-    """Open the spool at path, or have none if path is empty. Raises Failure."""
-    jobs = Jobs(log=log, metrics=metrics, store=store)
-    if path:
-        jobs.spool = spool_open(path)
-        jobs_look(jobs)
-    return jobs
+def _log_failure(jobs: Jobs, level: str, event: str, job: str, text: str) -> None:
+    log_event(jobs.log, level, event, job=log_text(job), error=log_text(text))
+
+
+def jobs_open(jobs: Jobs, path: str) -> None:
+    """Open the spool at path, or have none if path is empty.
+
+    Where the spool cannot be watched, that is logged, and looked at each poll_interval alone.
+    Raises Failure.
+    """
+    jobs.next_look = jobs.drain_until = -1
+    if not path:
+        return
+    jobs.spool = spool_open(path)
+    try:
+        spool_watch(jobs.spool)
+    except Failure as unwatched:
+        _log_failure(jobs, "warning", "spool_unwatched", "", unwatched.text)
+    jobs_look(jobs)
+
+
+def jobs_look(jobs: Jobs) -> None:
+    """Look for new jobs at the next jobs_turn."""
+    if jobs.spool.fd >= 0:
+        jobs.next_look = 0
 
 
 def jobs_poll(jobs: Jobs) -> Sequence[int]:
     """Which descriptors to wait for; those of -1 do not count."""
-    return (jobs.children.timer,)
+    return jobs.children.timer, jobs.capture.epoll, jobs.spool.watch
 
 
 def jobs_due(jobs: Jobs) -> int:
@@ -78,32 +120,79 @@ def jobs_due(jobs: Jobs) -> int:
     return -1 if jobs.ending else jobs.drain_until
 
 
-def jobs_look(jobs: Jobs) -> None:
-    """Look for new jobs at the next jobs_turn."""
-    if jobs.spool.fd >= 0:
-        jobs.next_look = 0
-
-
-def _log_failure(jobs: Jobs, event: str, job: str, failure: Failure) -> None:
-    log_event(jobs.log, "error", event, job=log_text(job), error=log_text(failure.text))
+# --- the result ---
 
 
 def _finish(jobs: Jobs, job: str, good: bool) -> None:
     try:
         spool_finish(jobs.spool, job, good)
     except Failure as failure:
-        _log_failure(jobs, "spool_failed", job, failure)
+        _log_failure(jobs, "error", "spool_failed", job, failure.text)
 
 
-_SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY}
+def _record(jobs: Jobs, result: Result) -> bool:
+    """First the result, then the folder: whoever finds the job in done/ finds the result, too."""
+    try:
+        results_record(jobs.results, result)
+    except Failure as failure:
+        _log_failure(jobs, "error", "record_failed", result.job, failure.text)
+        return False
+    _finish(jobs, result.job, result.code == 0)
+    return True
+
+
+def _record_rest(jobs: Jobs) -> bool:
+    """Whether all are recorded now. They wait in the order of their ends."""
+    while jobs.unrecorded and _record(jobs, jobs.unrecorded[0]):
+        del jobs.unrecorded[0]
+    return not jobs.unrecorded
+
+
+def _new_result(jobs: Jobs, job: str, milliseconds: int) -> Result:
+    """What is known of a job that has run for so long. The time of its start is reckoned back from
+    its end: the wall clock may have been set in between."""
+    result = Result(job=job)
+    try:
+        result.id = spool_id(jobs.spool, job)
+    except Failure as failure:
+        _log_failure(jobs, "error", "spool_failed", job, failure.text)
+    result.ended = time.time_ns()
+    result.started = result.ended - milliseconds * 1_000_000
+    result.kept, result.lost = capture_end(jobs.capture, job)
+    return result
+
+
+def _conclude(jobs: Jobs, result: Result, milliseconds: int) -> None:
+    metrics_job(jobs.metrics, result.code == 0, milliseconds)
+    if not _record_rest(jobs) or not _record(jobs, result):
+        jobs.unrecorded.append(result)
+
+
+# --- the start ---
+
+_SHORTAGES = {
+    errno.EAGAIN,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ETXTBSY,
+    errno.ENOSPC,
+    errno.EDQUOT,
+}
 """No fault of the job: there may be room for it later."""
 
 
-def _return(jobs: Jobs, job: str) -> bool:
-    with suppress(Failure):
-        spool_return(jobs.spool, job)
-        return True
-    return False
+def _spawn(jobs: Jobs, job: str) -> int:
+    """Returns its number. Raises Failure, with nothing left open then."""
+    output = -1 if jobs.capture.epoll < 0 else capture_begin(jobs.capture, job)
+    try:
+        return children_spawn(jobs.children, job, spool_job(jobs.spool, job), output)
+    except Failure:
+        capture_end(jobs.capture, job)
+        raise
+    finally:
+        if output >= 0:
+            os.close(output)  # else the pipe would not end with the job
 
 
 def _set_limits(jobs: Jobs) -> int:
@@ -118,13 +207,16 @@ def _start(jobs: Jobs, job: str) -> bool:
     """Whether another job could be started now."""
     generation = _set_limits(jobs)
     try:
-        pid = children_spawn(jobs.children, job, spool_job(jobs.spool, job))
+        pid = _spawn(jobs, job)
     except Failure as failure:
-        if failure.error in _SHORTAGES and _return(jobs, job):
-            _log_failure(jobs, "job_delayed", job, failure)
+        if failure.error in _SHORTAGES:
+            spool_return(jobs.spool, job, False)
+            _log_failure(jobs, "error", "job_delayed", job, failure.text)
             return False
-        _log_failure(jobs, "job_failed", job, failure)
-        _finish(jobs, job, False)
+        _log_failure(jobs, "error", "job_failed", job, failure.text)
+        result = _new_result(jobs, job, 0)
+        result.error = failure.text
+        _conclude(jobs, result, 0)
     else:
         log_event(
             jobs.log, "info", "job_started", job=log_text(job), child=pid, generation=generation
@@ -132,19 +224,68 @@ def _start(jobs: Jobs, job: str) -> bool:
     return True
 
 
+def _recover(jobs: Jobs, claim: Claim) -> bool:
+    """One that was in cur/ already may have a result: then only its move is missing. Returns false
+    when that cannot be known now."""
+    try:
+        good = results_find(jobs.results, claim.id)
+    except Failure as failure:
+        _log_failure(jobs, "error", "record_failed", claim.name, failure.text)
+        spool_return(jobs.spool, claim.name, True)
+        return False
+    log_event(
+        jobs.log,
+        "warning",
+        "job_recovered",
+        job=log_text(claim.name),
+        recorded=good is not None,
+    )
+    if good is None:
+        return _start(jobs, claim.name)
+    _finish(jobs, claim.name, good)
+    return True
+
+
+def _take_one(jobs: Jobs) -> bool:
+    """Whether there may be more to take now."""
+    claim = Claim()
+    try:
+        found = spool_claim(jobs.spool, claim)
+    except Failure as failure:
+        _log_failure(jobs, "error", "spool_failed", claim.name, failure.text)
+        return False
+    if found == SPOOL_CLAIMED:
+        return _recover(jobs, claim) if claim.left else _start(jobs, claim.name)
+    if found == SPOOL_REFUSED:
+        _log_failure(jobs, "warning", "spool_refused", claim.name, claim.why)
+    return found == SPOOL_REFUSED
+
+
+def _room(jobs: Jobs) -> bool:
+    return jobs.children.running < jobs.children.size and not jobs.unrecorded
+
+
 def _take(jobs: Jobs) -> None:
-    """If it is time to look: as many jobs as there is room for."""
+    """If it is time to look: as many jobs as there is room for, but not too many at once."""
     if jobs.next_look < 0 or jobs.next_look > now_milliseconds():
         return
-    try:
-        while jobs.children.running < jobs.children.size:
-            if not (job := spool_claim(jobs.spool)) or not _start(jobs, job):
-                break
-    except Failure as failure:
-        _log_failure(jobs, "spool_failed", "", failure)
-    metrics_running(jobs.metrics, jobs.children.running)
-    interval = config_get(jobs.store)[0].poll_interval
-    jobs.next_look = now_milliseconds() + interval if interval > 0 else -1
+    if now_milliseconds() >= jobs.next_count:
+        metrics_queue(jobs.metrics, spool_count(jobs.spool))
+        jobs.next_count = now_milliseconds() + _COUNT
+    more = _record_rest(jobs)
+    taken = 0
+    while more and taken < _SOME and _room(jobs):
+        more = _take_one(jobs)
+        taken += 1
+    if more and taken == _SOME:
+        jobs.next_look = 0
+        return
+    config, _ = config_get(jobs.store)
+    wait = config.poll_interval or (_AGAIN if jobs.unrecorded else 0)
+    jobs.next_look = now_milliseconds() + wait if wait > 0 else -1
+
+
+# --- the end ---
 
 
 def _signal_name(number: int) -> str:
@@ -155,33 +296,42 @@ def _signal_name(number: int) -> str:
     return signal.Signals(number).name[3:] if named else str(number)
 
 
-def _ended(jobs: Jobs, child: Child, how: os.waitid_result) -> None:
+def _log_end(jobs: Jobs, child: Child, result: Result, ran: int) -> None:
+    exited = result.code >= 0
+    log_event(
+        jobs.log,
+        "info" if result.code == 0 else "warning",
+        "job_ended",
+        job=log_text(child.name),
+        child=child.pid,
+        milliseconds=ran,
+        **({"code": result.code} if exited else {"signal": result.signal}),
+    )
+
+
+def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.struct_rusage) -> None:
+    milliseconds = now_milliseconds() - child.started
     metrics_reaped(jobs.metrics)
     if not child.name:
         log_event(jobs.log, "debug", "orphan_ended", child=child.pid)
         return
-    milliseconds = now_milliseconds() - child.started
-    exited = how.si_code == os.CLD_EXITED
-    good = exited and how.si_status == 0
-    log_event(
-        jobs.log,
-        "info" if good else "warning",
-        "job_ended",
-        job=log_text(child.name),
-        child=child.pid,
-        milliseconds=milliseconds,
-        **({"code": how.si_status} if exited else {"signal": _signal_name(how.si_status)}),
-    )
-    _finish(jobs, child.name, good)
-    metrics_job(jobs.metrics, good, milliseconds)
-    metrics_running(jobs.metrics, jobs.children.running)
+    result = _new_result(jobs, child.name, milliseconds)
+    if how.si_code == os.CLD_EXITED:
+        result.code = how.si_status
+    else:
+        result.signal = _signal_name(how.si_status)
+    result.usage = usage
+    _log_end(jobs, child, result, milliseconds)
+    _conclude(jobs, result, milliseconds)
     jobs_look(jobs)  # there is room for another
 
 
 def jobs_reap(jobs: Jobs) -> None:
-    """Log how each child ended, and put its job away: children_reap. For SIGCHLD. Raises
-    Failure."""
-    children_reap(jobs.children, lambda child, how: _ended(jobs, child, how))
+    """Log and record how each child ended, and put its job away: children_reap. Raises Failure."""
+    children_reap(jobs.children, lambda child, how, usage: _ended(jobs, child, how, usage))
+
+
+# --- the turn ---
 
 
 def _late(jobs: Jobs, child: Child) -> None:
@@ -196,12 +346,21 @@ def _late(jobs: Jobs, child: Child) -> None:
 
 
 def jobs_turn(jobs: Jobs, ready: Set[int]) -> None:
-    """Do all that is due: end what is late; take new jobs, unless we drain. Raises Failure."""
+    """Do all that is due: read output, end what is late, take new jobs, unless we drain.
+
+    Looks for new jobs when told to, when the spool was heard of, or each poll_interval. When they
+    are many, takes only some of them, and is due again at once. Raises Failure.
+    """
+    if jobs.capture.epoll in ready:
+        capture_turn(jobs.capture)
+    if jobs.spool.watch in ready and spool_heard(jobs.spool):
+        jobs_look(jobs)
     if jobs.drain_until < 0:
         _take(jobs)
     elif not jobs.ending and now_milliseconds() >= jobs.drain_until:
         children_end(jobs.children)
         jobs.ending = True
+    metrics_running(jobs.metrics, jobs.children.running)
     if jobs.children.timer in ready:
         children_expire(jobs.children, lambda child: _late(jobs, child))
 
@@ -219,8 +378,11 @@ def jobs_drained(jobs: Jobs) -> bool:
 
 
 def jobs_end(jobs: Jobs) -> None:
-    """End the children that still run, and put their jobs away: children_close."""
-    children_close(jobs.children, lambda child, how: _ended(jobs, child, how))
+    """End the children that still run, and put their jobs away: children_close. Results that still
+    cannot be recorded are given up: their jobs stay in cur/, and will run again."""
+    children_close(jobs.children, lambda child, how, usage: _ended(jobs, child, how, usage))
+    _record_rest(jobs)
+    jobs.unrecorded.clear()
 
 
 def jobs_close(jobs: Jobs) -> None:

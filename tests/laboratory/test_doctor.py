@@ -121,6 +121,7 @@ PACKAGES = [
     ("libinih", not_linking("-linih"), "libinih-dev"),
     ("jansson", not_linking("-ljansson"), "libjansson-dev"),
     ("libmicrohttpd", not_linking("-lmicrohttpd"), "libmicrohttpd-dev"),
+    ("SQLite", not_linking("-lsqlite3"), "libsqlite3-dev"),
     ("Python", old_python, ""),
     ("venv", python_without("venv"), ""),
     ("Python.h", python_without("header"), ""),
@@ -140,7 +141,7 @@ def test_missing_package(
     assert ill[name]["remedy"]
     if package:
         assert str(ill[name]["remedy"]).endswith(f"apt-get install {package}")
-    libraries = ("libinih", "jansson", "libmicrohttpd")
+    libraries = ("libinih", "jansson", "libmicrohttpd", "SQLite")
     others = [key for key, *_ in doctor.PACKAGES if key not in (name, *libraries)]
     assert [key for key in others if ill[key]["state"] != OK] == []
     again = run(path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from labd import children
 
-_killpg, _kill, _waitid = os.killpg, os.kill, os.waitid
+_killpg, _kill, _waitid, _wait4 = os.killpg, os.kill, os.waitid, os.wait4
 
 
 def _signal(send: Any) -> Any:
@@ -24,8 +24,16 @@ def _told(kind: int, number: int, options: int) -> Any:
     return how
 
 
+def _told4(pid: int, options: int) -> Any:
+    found = _wait4(pid, options)
+    if found[0] > 0:
+        print("status")
+    return found
+
+
 table = children.children_open(1, 0, 0)
-children.children_spawn(table, "true", "/bin/true")
+children.children_spawn(table, "true", "/bin/true", -1)
 _waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-os.killpg, os.kill, os.waitid = _signal(_killpg), _signal(_kill), _told
-children.children_reap(table, lambda child, how: None)
+os.killpg, os.kill = _signal(_killpg), _signal(_kill)
+os.waitid, os.wait4 = _told, _told4
+children.children_reap(table, lambda child, how, usage: None)

@@ -1,0 +1,82 @@
+# Lab 10, cleanup: your own module, yet to be written.
+#
+# The contract of each function is its docstring.
+# Write what is marked TODO, then run `make lab-10`: it shows yours beside the
+# reference. Functions of your own are welcome: begin their names with _.
+# ruff: noqa: F401 - imports of the reference: drop what you have no use for
+
+"""Lab 10: cleanup - a stack of what is to be undone, in reverse, on every way out.
+
+Whoever takes a resource pushes, at once, what gives it back. Then there is one way out, whatever
+the reason for it: a signal, a start-up that failed half-way, a worker that failed. Twin of
+`c/src/cleanup.c`. (Python's own is `contextlib.ExitStack`: it has no limit of time, and no names.)
+"""
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+
+import labd.failure
+from labd.clock import now_milliseconds
+from labd.failure import EXIT_FAILED, bug, failure
+from labd.log import Log, log_event, log_text
+
+CLEANUP_SIZE = 32
+
+CleanupUndo = Callable[[], None]
+"""Gives something back. It cannot fail: what it cannot do, it logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What is to be undone."""
+
+    name: str
+    undo: CleanupUndo
+
+
+@dataclass(slots=True)
+class Cleanup:
+    """The stack."""
+
+    log: Log = field(default_factory=Log)
+    rows: list[Undo] = field(default_factory=list)
+    """The last one is undone first."""
+    changed: Condition = field(default_factory=Condition)
+    over: bool = False
+    """All is undone: nobody needs to watch any more."""
+
+
+def cleanup_push(stack: Cleanup, name: str, undo: CleanupUndo) -> None:
+    """Undo this too, before all that was pushed until now.
+
+    When the stack is full, undoes it at once and raises Failure, ENOBUFS: the caller has nothing
+    left to give back.
+    """
+    raise labd.failure.todo("cleanup_push")
+
+
+def cleanup_pop(stack: Cleanup) -> None:
+    """Undo what was pushed last, and forget it.
+
+    Before it, logs the event "cleanup", debug, with its "name". It stays on the stack while it is
+    being undone, for cleanup_unwind to name it. An exception is a bug of the undo: the event
+    "undo_failed", an error, with "name" and "error"; what is left must be undone all the same.
+    Does nothing when the stack is empty.
+    """
+    raise labd.failure.todo("cleanup_pop")
+
+
+def cleanup_unwind(stack: Cleanup, limit: int) -> None:
+    """Undo all, the last first, within so many milliseconds.
+
+    Each once. An undo that waits for a dead disk may never come back, so a thread of its own looks
+    at the clock, which must not jump: when the time is up, it logs the event "failed", an error,
+    whose "error" names what is not undone, and ends the process with os._exit() and EXIT_FAILED.
+    If there is no such thread to be had, there is no limit. When the function returns, the stack is
+    empty and the thread has ended.
+    """
+    raise labd.failure.todo("cleanup_unwind")

@@ -33,8 +33,6 @@ job_timeout = 0
 job_grace = 0
 database = /d
 output_limit = 0
-runner = podman
-image = a
 listen = 127.0.0.1:1
 report_interval = 0
 stop_timeout = 0
@@ -63,9 +61,6 @@ worker_timeout = 0
     "workers 10000": b"[labd]\nworkers = 10000\n",
     "bytes, most": b"[labd]\noutput_limit = 1073741824\n",
     "bytes with zeros": b"[labd]\noutput_limit = 0000000001\n",
-    "image before runner": b"[labd]\nimage = docker.io/library/debian:13\nrunner = docker\n",
-    "image by its digest": b"[labd]\nimage = localhost:5000/a_b@sha256:" + b"0" * 64 + b"\n",
-    "image, longest": b"[labd]\nimage = " + b"a" * 255,
     "listen on any port": b"[labd]\nlisten = [::1]:0\n",
     "listen on IPv6": b"[labd]\nlisten = [::1]:65535\n",
     "listen on a socket": b"[labd]\nlisten = unix:/run/labd.sock\n",
@@ -80,7 +75,7 @@ INDENT = "no space at the start of a line"
 COMMENT = "a comment to have a line of its own"
 KEYS = (
     "one of the keys directory, log, log_level, pidfile, umask, warmup, drain, spool, workers, "
-    "poll_interval, job_timeout, job_grace, database, output_limit, runner, image, listen, "
+    "poll_interval, job_timeout, job_grace, database, output_limit, listen, "
     "report_interval, stop_timeout, worker_timeout"
 )
 UMASK = "an octal number from 0 to 777"
@@ -89,7 +84,6 @@ ABSOLUTE = "an absolute path"
 FILE = "the path of a file: no / at its end"
 WORKERS = "a number from 1 to 10000"
 BYTES = "a number of bytes from 0 to 1073741824"
-IMAGE = "the name of an image, such as docker.io/library/debian:13"
 LISTEN = "127.0.0.1:PORT, [::1]:PORT or unix:/PATH of at most 107 bytes"
 
 BAD = {
@@ -212,17 +206,12 @@ BAD = {
         b"log_level = INFO",
         "debug, info, warning or error",
     ),
-    "runner": (b"[labd]\nrunner = sh\n", 2, b"runner = sh", "exec, podman or docker"),
-    "runner without an image": (
-        b"[labd]\n\nrunner = podman\nworkers = 1\n",
+    "database without a spool": (
+        b"[labd]\n\ndatabase = /d\nworkers = 1\n",
         3,
-        b"runner = podman",
-        "the key image beside it",
+        b"database = /d",
+        "the key spool beside it",
     ),
-    "image is an option": (b"[labd]\nimage = --rm\n", 2, b"image = --rm", IMAGE),
-    "image of two words": (b"[labd]\nimage = a b\n", 2, b"image = a b", IMAGE),
-    "image too long": (b"[labd]\nimage = " + b"a" * 256, 2, b"image = " + b"a" * 92, IMAGE),
-    "image empty": (b"[labd]\nimage =\n", 2, b"image =", IMAGE),
     "database is a folder": (b"[labd]\ndatabase = /x/\n", 2, b"database = /x/", FILE),
     "listen everywhere": (b"[labd]\nlisten = 0.0.0.0:80\n", 2, b"listen = 0.0.0.0:80", LISTEN),
     "listen by name": (b"[labd]\nlisten = localhost:80\n", 2, b"listen = localhost:80", LISTEN),

@@ -36,8 +36,6 @@ static const struct key {
     {"job_grace", value_seconds, SETTING(job_grace), true},
     {"database", value_file, SETTING(database), false},
     {"output_limit", value_bytes, SETTING(output_limit), false},
-    {"runner", value_runner, SETTING(runner), false},
-    {"image", value_image, SETTING(image), false},
     {"listen", value_listen, SETTING(listen), false},
     {"report_interval", value_seconds, SETTING(report_interval), true},
     {"stop_timeout", value_seconds, SETTING(stop_timeout), true},
@@ -88,13 +86,13 @@ static int line_of(const struct reading *reading, const char *name) {
 
 static int check(const struct reading *reading, const char *path, struct failure *why) {
     const struct config *config = reading->config;
-    char text[32];
+    char text[sizeof "database = " + PATH_MAX];
 
-    if (strcmp(config->runner, "exec") == 0 || config->image[0] != '\0')
+    if (config->database[0] == '\0' || config->spool[0] != '\0')
         return 0;
-    snprintf(text, sizeof text, "runner = %s", config->runner);
+    snprintf(text, sizeof text, "database = %s", config->database);
     return inifile_refuse(
-        path, line_of(reading, "runner"), text, "the key image beside it", why);
+        path, line_of(reading, "database"), text, "the key spool beside it", why);
 }
 
 int config_load(struct config *config, const char *path, struct failure *why) {
@@ -108,7 +106,6 @@ int config_load(struct config *config, const char *path, struct failure *why) {
         .job_timeout = 60000,
         .job_grace = 5000,
         .output_limit = 1 << 20,
-        .runner = "exec",
         .report_interval = 60000,
         .stop_timeout = 10000,
         .worker_timeout = 5000};

@@ -19,7 +19,6 @@ enum {
 };
 
 #define DIGITS "0123456789"
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 const char *value_path(void *setting, const char *value) {
     if (value[0] != '/')
@@ -100,23 +99,6 @@ const char *value_level(void *setting, const char *value) {
     if (level == NULL)
         return "debug, info, warning or error";
     *(const char **)setting = level;
-    return NULL;
-}
-
-const char *value_runner(void *setting, const char *value) {
-    static const char *const runners[] = {"exec", "podman", "docker", NULL};
-
-    if (choose(value, runners) == NULL)
-        return "exec, podman or docker";
-    strcpy(setting, value);
-    return NULL;
-}
-
-const char *value_image(void *setting, const char *value) {
-    if (strspn(value, LETTERS DIGITS) == 0 ||
-        strspn(value, LETTERS DIGITS "._-/:@") != strlen(value) || strlen(value) >= IMAGE_SIZE)
-        return "the name of an image, such as docker.io/library/debian:13";
-    strcpy(setting, value);
     return NULL;
 }
 

@@ -30,18 +30,7 @@ const char *value_bytes(void *setting, const char *value);
 /* value_level - debug, info, warning or error: const char *, a constant. */
 const char *value_level(void *setting, const char *value);
 
-enum { RUNNER_SIZE = 8, IMAGE_SIZE = 256, LISTEN_SIZE = 128 };
-
-/* value_runner - exec, podman or docker: char[RUNNER_SIZE]. */
-const char *value_runner(void *setting, const char *value);
-
-/*
- * value_image - the name of a container's image: char[IMAGE_SIZE].
- *
- * It begins with a letter or digit: on a command line, one that begins with a
- * dash would be an option.
- */
-const char *value_image(void *setting, const char *value);
+enum { LISTEN_SIZE = 128 };
 
 /*
  * value_listen - where to listen: char[LISTEN_SIZE].

@@ -23,8 +23,8 @@
 /*
  * config_load - read and check the file at path; NULL gives the defaults.
  *
- * The language of the file: inifile_read. Each key at most once. A runner that
- * is not exec needs an image.
+ * The language of the file: inifile_read. Each key at most once. A database
+ * needs a spool: there are no results without jobs.
  *
  * Fills *config whole, or leaves it unspecified on failure. The text of a
  * failure names the file and, where there is one, the line with its key and

@@ -28,10 +28,10 @@ ANSWERS: Mapping[str, tuple[str, int]] = {
     "value": ("[labd]\njob_timeout = soon\n", 2),
     "unknown": ("[labd]\n\njob_timout = 5\n", 3),
     "twice": ("[labd]\ndrain = 1\n# more:\ndrain = 1\n", 4),
-    "together": ("[labd]\nworkers = 2\nrunner = podman\n", 3),
+    "together": ("[labd]\nworkers = 2\ndatabase = /results.db\n", 3),
 }
 """Files that are wrong, and the line that is: a value, an unknown key, a key that was there, a
-runner that needs an image."""
+database without a spool."""
 ASKED = "asked.ini"
 """The name of such a file in the folder of the launch."""
 

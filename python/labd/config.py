@@ -20,8 +20,6 @@ absolute, because a daemon changes its directory.
   + job_grace  5         seconds from SIGTERM to SIGKILL
     database   (none)    file that gets the results of the jobs
     output_limit 1048576 bytes of a job's output that are kept
-    runner     exec      what runs a job: exec, podman or docker
-    image      (none)    of the container that podman or docker runs
     listen     (none)    127.0.0.1:PORT, [::1]:PORT or unix:/PATH
   + report_interval 60   seconds between two reports; 0: never
   + stop_timeout 10      seconds that the stop may take
@@ -42,11 +40,9 @@ from labd.inifile import Expected, inifile_read, inifile_refuse
 from labd.value import (
     value_bytes,
     value_file,
-    value_image,
     value_level,
     value_listen,
     value_path,
-    value_runner,
     value_seconds,
     value_umask,
     value_workers,
@@ -78,8 +74,6 @@ class Config:
     database: str = ""
     output_limit: int = 1 << 20
     """Bytes."""
-    runner: str = "exec"
-    image: str = ""
     listen: str = ""
     report_interval: int = 60_000
     """Milliseconds."""
@@ -106,8 +100,6 @@ _KEYS: dict[str, Callable[[str], str | int]] = {
     "job_grace": value_seconds,
     "database": value_file,
     "output_limit": value_bytes,
-    "runner": value_runner,
-    "image": value_image,
     "listen": value_listen,
     "report_interval": value_seconds,
     "stop_timeout": value_seconds,
@@ -147,17 +139,17 @@ def _take(reading: _Reading, line: int, name: str, value: str) -> None:
 
 
 def _check(reading: _Reading, config: Config, path: str) -> None:
-    if config.runner == "exec" or config.image:
+    if not config.database or config.spool:
         return
-    text = f"runner = {config.runner}".encode()
-    raise inifile_refuse(path, reading.lines["runner"], text, "the key image beside it")
+    text = os.fsencode(f"database = {config.database}")
+    raise inifile_refuse(path, reading.lines["database"], text, "the key spool beside it")
 
 
 def config_load(path: str | None) -> Config:
     """Read and check the file at path; None gives the defaults.
 
-    The language of the file: inifile_read. Each key at most once. A runner that is not exec needs
-    an image.
+    The language of the file: inifile_read. Each key at most once. A database needs a spool: there
+    are no results without jobs.
 
     Raises Failure with EXIT_CONFIGURATION. Its text names the file and, where there is one, the
     line with its key and value, and says what would be right.

@@ -73,24 +73,6 @@ def value_level(value: str) -> str:
     return value
 
 
-def value_runner(value: str) -> str:
-    """One of exec, podman and docker."""
-    if value not in ("exec", "podman", "docker"):
-        raise Expected("exec, podman or docker")
-    return value
-
-
-def value_image(value: str) -> str:
-    """The name of a container's image, shorter than 256 bytes.
-
-    It begins with a letter or digit: on a command line, one that begins with a dash would be an
-    option.
-    """
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}", value):
-        raise Expected("the name of an image, such as docker.io/library/debian:13")
-    return value
-
-
 def _is_socket(path: str) -> bool:
     return (
         path.startswith("/")

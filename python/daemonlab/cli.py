@@ -232,7 +232,7 @@ def _look_back(
             continue
         title, numbers = result.subject.title, ", ".join(str(lab.number) for lab in green)
         screen.line()
-        if not loop.starts(result):
+        if not result.started:
             screen.line(f"{title}: what was green (lab {numbers}) is run again once this starts.")
             continue
         screen.line(f"{title}: now what was green, together with this lab: lab {numbers}")
@@ -345,7 +345,7 @@ def _whole(labs: Sequence[course.Lab], those: Sequence[subjects.Subject]) -> lis
     those that come after it, either, and take its time to say so."""
     results: list[Result] = []
     for this in labs:
-        stuck = {result.subject.name for result in results if result.hangs}
+        stuck = {result.subject.name for result in results if not result.started}
         if going := [subject for subject in those if subject.name not in stuck]:
             results += run_lab(this, going)
     return results
@@ -371,7 +371,7 @@ def mine(as_json: bool, plain: bool) -> None:
     loop.keep(results)
     screen.whole(results)
     for result in results:
-        if result.hangs and result.lab is not labs[-1]:
+        if not result.started and result.lab is not labs[-1]:
             screen.line()
             screen.line(f"{result.subject.title} does not start: no later lab was run with it.")
     screen.broken(broken)

@@ -4,11 +4,11 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from daemonlab import native
-from daemonlab.checks import CHECKS, Verdict
+from daemonlab.checks import CHECKS, Verdict, show
 from daemonlab.course import CheckInfo, Lab
 from daemonlab.facts import Facts, facts_of
 from daemonlab.launch import end_orphans, remove_stale
@@ -55,6 +55,11 @@ class Result:
         return _hangs(self.records[SCENARIOS[self.lab.number][0].name])
 
     @property
+    def started(self) -> bool:
+        """The first check, which says so, was passed."""
+        return not self.hangs and bool(self.outcomes) and self.outcomes[0].passed is True
+
+    @property
     def points(self) -> int:
         """The points of the checks that passed."""
         return sum(outcome.check.points for outcome in self.outcomes if outcome.passed)
@@ -97,7 +102,21 @@ def judge_all(checks: Sequence[CheckInfo], facts: Mapping[str, Facts]) -> tuple[
             outcomes[check.id] = Outcome(check, unreached, check.scenarios[0])
         else:
             outcomes[check.id] = judge(check, facts)
-    return tuple(outcomes.values())
+    return _with_a_cause(tuple(outcomes.values()), facts)
+
+
+def _with_a_cause(outcomes: tuple[Outcome, ...], facts: Mapping[str, Facts]) -> tuple[Outcome, ...]:
+    """Where nothing has failed, and something could not be looked at, for the daemon had failed by
+    then: that is the failure."""
+    if any(outcome.passed is False for outcome in outcomes):
+        return outcomes
+    for number, outcome in enumerate(outcomes):
+        last = facts[outcome.scenario]["last_event"] if outcome.scenario in facts else None
+        if outcome.passed is None and last is not None and last.value == "failed":
+            seen = f"the daemon had failed: {show(facts[outcome.scenario]['last_error'].value)}"
+            verdict = Verdict(False, seen, outcome.verdict.expected, last.evidence)
+            return *outcomes[:number], replace(outcome, verdict=verdict), *outcomes[number + 1 :]
+    return outcomes
 
 
 def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, Record]]:

@@ -169,11 +169,6 @@ def green_before(lab: Lab, language: str, progress: Progress) -> list[Lab]:
     ]
 
 
-def starts(result: Result) -> bool:
-    """Whether there is a daemon to look at: without one each earlier lab would only say that."""
-    return not result.hangs and bool(result.outcomes) and result.outcomes[0].passed is True
-
-
 def _through(lab: Lab, those: Sequence[Lab], language: str) -> subjects.Subject:
     return replace(subjects.mine(those, SUFFIXES[language]), through=lab.number)
 

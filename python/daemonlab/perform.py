@@ -35,7 +35,7 @@ from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
 START_TIME = 5.0
 """Seconds that a starter is given; so many that start at once as _NO_LONGER take no longer."""
-_NO_LONGER = 2
+_NO_LONGER = 1
 STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
 STORM = 100

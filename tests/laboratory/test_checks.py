@@ -491,3 +491,14 @@ def test_what_comes_after_the_unknown_is_not_reached() -> None:
         [info("session"), info("leader", after="session")], {"one": facts(session=None)}
     )
     assert [outcome.passed for outcome in outcomes] == [None, None]
+
+
+def test_a_daemon_that_had_failed_by_then() -> None:
+    """Where nothing else has failed, the first that could not be looked at has: its daemon had."""
+    checks = [info("umask"), info("session"), info("leader", after="session")]
+    gone = {"session": None, "last_event": "failed", "last_error": "'NoneType' object"}
+    outcomes = judge_all(checks, {"one": facts(**gone)})
+    assert [outcome.passed for outcome in outcomes] == [True, False, None]
+    assert "'NoneType' object" in outcomes[1].verdict.observed
+    outcomes = judge_all(checks, {"one": facts(**gone, umask="077")})
+    assert [outcome.passed for outcome in outcomes] == [False, None, None]

@@ -8,7 +8,7 @@ from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, WARMUP, WORKERS_NAMED
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, ROWS, WARMUP, WORKERS_NAMED
 
 # How jobs end, in any scenario: what is due there is a fact as well.
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
@@ -136,6 +136,32 @@ GOOD: dict[str, object] = {
     "at_fail_both": "exit 1",
     "at_vanish": "exit 1",
     "at_TERM_fail": "exit 1",
+    "cleanups": tuple(reversed(ROWS)),
+    "taken": ROWS,
+    "left_behind": (),
+    "at_afresh": "exit 0",
+    **{f"healthz{when}": "200 ok" for when in ("", "_starting", "_stopping", "_unusable")},
+    **{f"healthz{when}": "200 ok" for when in ("_again", "_still", "_crowd")},
+    **{f"readyz{when}": "200 ok" for when in ("", "_again", "_still")},
+    "readyz_starting": "503 starting",
+    "readyz_stopping": "503 stopping",
+    "readyz_unusable": "503 access(/tmp/spool/new): No such file or directory",
+    "healthz_hung": "503 worker queue: no sign of life for more than 1500 ms",
+    "metrics_hung": 200,
+    "sockets_crowd": 64,
+    "query": "200 ok",
+    "missing": 404,
+    "post": "405 GET, HEAD",
+    "head": "200, 0 bytes of 3",
+    "page_type": "text/html; charset=utf-8",
+    "metrics_type": "text/plain; version=0.0.4; charset=utf-8",
+    "metrics_missing": (),
+    "metrics_bad_lines": (),
+    "jobs_counted": ("done 1", "failed 1", "count 2", "+Inf 2"),
+    "after_nonsense": "200 ok",
+    "nonsense": ("nonsense: 400", "no newline: 414", "long head: 431", "large body: 405"),
+    "socket_mode": "socket 660",
+    "socket_after": "nothing",
 }
 """Every fact of a daemon as it should be: of the friendly environment, where that counts."""
 
@@ -152,6 +178,12 @@ KEPT = {"pidfile_after": ANOTHER.decode()}
 CAUSE = {"last_event": "failed", "last_error": "worker reporter: poll(): Cannot allocate memory"}
 BROKEN = {"worker_ends": ("failed reporter", "ended config", "ended queue")}
 HUNG = {**CAUSE, "at_TERM": "exit 1", "worker_ends": ("hung reporter",)}
+HALFWAY = {**NO_DAEMON, "last_event": "failed"}
+GIVEN_UP = {
+    "last_event": "failed",
+    "last_error": "not undone within 1000 ms: "
+    "results_open config_watch pidfile_acquire signals_open log_open",
+}
 UNSTARTED = {**NO_DAEMON, "output": "labd: pthread_create() of worker queue: no"}
 
 PASSES: dict[str, dict[str, object]] = {
@@ -169,6 +201,11 @@ PASSES: dict[str, dict[str, object]] = {
     "vanishes": CAUSE,
     "fails-stopping": CAUSE,
     "hangs": HUNG,
+    "taken": {"again": (1, False)},
+    "socket-gone": {"again": None},
+    "failed-start": HALFWAY,
+    "time-limit": {"at_TERM": "exit 1"},
+    "named": GIVEN_UP,
 }
 """What is to be otherwise than in GOOD for a check to pass: for most of them nothing."""
 
@@ -337,6 +374,59 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("stops", {"at_TERM": "exit 1"}, "exit 1"),
     ("stops", {"worker_ends": ENDED[1:]}, "logged: ended queue"),
     ("stops", {"last_event": "failed"}, "the last line: failed"),
+    ("alive", {"healthz": "503 starting"}, "503 starting"),
+    ("alive", {"healthz_stopping": "503 stopping"}, "while stopping: 503 stopping"),
+    ("alive", {"healthz_unusable": "no answer"}, "while unusable: no answer"),
+    ("readiness", {"readyz_starting": "200 ok"}, "200 ok"),
+    ("readiness", {"readyz": "503 starting"}, "503 starting"),
+    ("readiness", {"readyz": None, "readyz_stopping": "200 ok"}, "200 ok"),
+    ("unusable", {"readyz_unusable": "200 ok"}, "200 ok"),
+    ("unusable", {"readyz_unusable": "503 not ready"}, "503 not ready"),
+    ("unusable", {"readyz_again": "503 gone"}, "503 gone"),
+    ("metrics", {"metrics_type": "text/html"}, "text/html"),
+    ("metrics", {"metrics_missing": ("labd_uptime_seconds",)}, "labd_uptime_seconds"),
+    ("metrics", {"metrics_bad_lines": ("labd_jobs_total",)}, "labd_jobs_total"),
+    ("metrics", {"jobs_counted": ("done 2", "failed 0", "count 2", "+Inf 2")}, "done 2"),
+    ("requests", {"query": "404"}, "404"),
+    ("requests", {"missing": 200}, "200"),
+    ("requests", {"post": "405"}, "405"),
+    ("requests", {"page_type": "text/plain"}, "text/plain"),
+    ("requests", {"head": "200, 3 bytes of 3"}, "3 bytes of 3"),
+    ("nonsense", {"nonsense": ("nonsense: 200",)}, "nonsense: 200"),
+    ("nonsense", {"nonsense": ("long head: 400",)}, "long head: 400"),
+    ("nonsense", {"after_nonsense": "no answer"}, "no answer"),
+    ("crowd", {"healthz_crowd": "no answer"}, "no answer"),
+    ("crowd", {"sockets_crowd": 1001}, "1001 sockets"),
+    ("crowd", {"healthz_still": "no answer"}, "no answer"),
+    ("hung", {"healthz_hung": "200 ok"}, "200 ok"),
+    ("hung", {"healthz_hung": "503 late"}, "503 late"),
+    ("hung", {"metrics_hung": 503}, "503"),
+    ("taken", {"again": (0, True)}, "read again"),
+    ("taken", {"again": (1, False), "healthz_still": "no answer"}, "no answer"),
+    ("taken", {"again": None}, "exit 0"),
+    ("taken", {"again": None, **NO_DAEMON, "output": "labd: no"}, "labd: no"),
+    ("taken", {"again": None, **NO_DAEMON, "output": "labd: bind(x): no"}, "nothing"),
+    ("stale-socket", NO_DAEMON, "exit 1"),
+    ("stale-socket", {"readyz_still": "no answer"}, "no answer"),
+    ("stale-socket", {"socket_mode": "socket 777"}, "socket 777"),
+    ("socket-gone", {"again": None, "socket_after": "socket"}, "socket"),
+    ("socket-gone", {"socket_after": "nothing"}, "nothing"),
+    ("socket-gone", {"again": None, "at_TERM": "runs on"}, "runs on"),
+    ("order", {"cleanups": ROWS}, "undone: log_open"),
+    ("order", {"cleanups": (*reversed(ROWS), ROWS[0])}, "log_open log_open"),
+    ("undone", {"at_TERM": "exit 1"}, "exit 1"),
+    ("undone", {"left_behind": ("labd.pid",)}, "left: labd.pid"),
+    ("undone", {"left": 2}, "left: 2 processes"),
+    ("undone", {"last_event": "ready"}, "the last line: ready"),
+    ("undone", {"at_TERM": None, "at_fail": "exit 0"}, "exit 0"),
+    ("undone", {"at_TERM": None, "at_fail": None, "at_afresh": "exit 1"}, "exit 1"),
+    ("failed-start", {**HALFWAY, "starter_status": 0}, "the starter: 0"),
+    ("failed-start", {**HALFWAY, "cleanups": ROWS[:2]}, "undone: log_open signals_open"),
+    ("failed-start", {**HALFWAY, "left_behind": ("labd.pid",)}, "left: labd.pid"),
+    ("failed-start", {**HALFWAY, "last_event": "starting"}, "the last line: starting"),
+    ("time-limit", {"at_TERM": "runs on"}, "runs on"),
+    ("named", {}, "the last line: stopped"),
+    ("named", {**GIVEN_UP, "last_error": "not undone within 1000 ms: log_open"}, "log_open"),
 ]
 
 ALWAYS_JUDGE = {
@@ -348,6 +438,9 @@ ALWAYS_JUDGE = {
     "refused-forms",
     "race",
     "not-started",
+    "taken",
+    "stale-socket",
+    "failed-start",
 }
 """They are about the starter, of which something is always known."""
 

@@ -13,7 +13,7 @@ from daemonlab.report import as_json
 from daemonlab.subjects import BuildError, Subject
 from labresults import LANGUAGES
 
-_TOGETHER = 8
+_TOGETHER = 4
 """Mutants that are put through their lab side by side: one that hangs keeps no other waiting."""
 
 Planted = tuple[Mutant, str]

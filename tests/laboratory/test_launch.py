@@ -302,6 +302,7 @@ def test_flood_without_end() -> None:
 def test_processes_and_daemons() -> None:
     """Every descendant is found, parents before children; a daemon's parent is the keeper."""
     with hostile(FRIENDLY, "stubborn.py", "daemon") as subject:
+        until(lambda: len(subject.processes()) == 3 and len(subject.daemons()) == 1)
         processes = subject.processes()
         daemons = subject.daemons()
         assert len(processes) == 3 and len(daemons) == 1

@@ -28,6 +28,9 @@ _SAMPLE = re.compile(
     r" ([-+]?(\d+\.?\d*([eE][-+]?\d+)?|Inf)|NaN)"
 )
 
+_LONGEST = 400
+"""Bytes of a line that are shown."""
+
 
 def _answer(record: Record, action: str, step: str) -> Answer | None:
     reaction = record.reaction(action)
@@ -35,10 +38,10 @@ def _answer(record: Record, action: str, step: str) -> Answer | None:
 
 
 def _said(answer: Answer) -> str:
-    """Status, and the first line of a body that is short."""
+    """Status, and the first line of the body, with whole paths."""
     if answer.status == 0:
         return "no answer"
-    line = answer.body.split(b"\n")[0][:60].decode(errors="backslashreplace")
+    line = answer.body.split(b"\n")[0][:_LONGEST].decode(errors="backslashreplace")
     return f"{answer.status} {line}".rstrip()
 
 

@@ -768,6 +768,8 @@ def extra_writes(record: Record) -> Fact:
     reaction = record.reaction("level")
     if reaction is None or reaction.writes is None:
         return Fact(None, "not tried, or not told by this kernel")
+    if record.threads:
+        return Fact(None, "its other threads write, too")
     lines = record.log.count(b"\n") - (_step(record, "start") or b"").count(b"\n")
     return Fact(reaction.writes - lines, f"{reaction.writes} calls that write, {lines} lines")
 

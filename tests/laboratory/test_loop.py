@@ -300,7 +300,7 @@ def test_what_is_not_looked_back_at(house: Copy) -> None:
     path.unlink()
     house.fill_in(3, "python")
     run = lab(house, 3)
-    assert run.code == 0 and "green" not in run.words, run.output
+    assert run.code == 0 and "what was green" not in run.words, run.output
 
 
 NUMBERS = [lab.number for lab in course.labs()]

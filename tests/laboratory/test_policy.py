@@ -159,7 +159,15 @@ def shown(which: str) -> str:
         for n, check in enumerate(lab.checks)
     )
     facts = {outcomes[0].scenario: {"output": SimpleNamespace(value="none")}}
-    record = SimpleNamespace(output="", trouble="", starter_seconds=1.0, not_executed="")
+    record = SimpleNamespace(
+        output="",
+        trouble="",
+        starter_seconds=1.0,
+        not_executed="",
+        settings=None,
+        stuck=(),
+        log=b"",
+    )
     records = {outcomes[0].scenario: record}
     subject = Subject("mine-c", "yours (C)", ("x",), files=(lab.skeleton("c"),))
     result = Result(subject, lab, outcomes, records, facts)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ pytest_plugins = ("cpu",)
 
 # Or each of the many commands that we start would compile the whole laboratory anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
     # Under nohup(1), or in the background of a script, one is ignored, and in all that we start.
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)

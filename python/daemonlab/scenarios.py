@@ -222,6 +222,7 @@ ROWS = (
     "capture_open",
     "children_open",
     "group_open",
+    "health",
 )
 """The rows of the start-up table that have something to give back, in order."""
 STUCK = "results_open"

@@ -128,6 +128,7 @@ def state(record: Record, lab: int) -> dict[str, Any]:
         found["terminal"] = found["terminal"] != "none"  # it stays on the one that it was given
     if "spool" in (record.settings or {}):  # in which order jobs start and end, too
         found["log_events"] = frozenset(found["log_events"])
+        del found["printed_events"]  # and how many had when it was looked at
     if record.daemon is not None:
         for field in dataclasses.fields(record.daemon):
             if field.name not in unequal_fields:

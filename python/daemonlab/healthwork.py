@@ -24,9 +24,9 @@ MOST_CONNECTIONS = 64
 """How many it may keep: what the contract says."""
 LIMIT = 1.5
 """The worker_timeout of the scenario "hung", in seconds."""
-_HANG = 6.0
+_HANG = 15.0
 """Seconds in which a worker that hangs has to be noticed, on a busy machine."""
-_WAIT = 3.0
+_WAIT = 10.0
 _LOOK = 0.01
 
 Answers = dict[str, Answer]

@@ -387,7 +387,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario(
             "friendly",
             FRIENDLY,
-            {**_SERVED_SPOOL, "warmup": str(WARMUP)},
+            {**_SERVED_SPOOL, "warmup": str(2 * WARMUP)},
             ("pages", "unusable", "TERM"),
             jobs={"good": "exit 0", "bad": "exit 3"},
             asked_early=True,

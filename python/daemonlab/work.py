@@ -49,7 +49,15 @@ def _drop(subject: Launch, daemon: Process, but: Collection[str] = ()) -> tuple[
                 dropped.append(job.name)
     with suppress(ProcessGone):
         subject.send(daemon, signal.SIGHUP)
+        until(lambda: _has_taken(daemon, signal.SIGHUP), JOB_TIME)
     return tuple(dropped)
+
+
+def _has_taken(daemon: Process, number: signal.Signals) -> bool:
+    """Whether a signal waits no more, and the daemon is at rest again."""
+    now = snapshot(daemon.pid, {"status"})
+    pending = now.sig_shared_pending
+    return now.state not in "RD" and not (isinstance(pending, frozenset) and number in pending)
 
 
 def _unfinished(scratch: Path) -> tuple[str, ...]:

@@ -128,6 +128,7 @@ def state(record: Record, lab: int) -> dict[str, Any]:
         found["terminal"] = found["terminal"] != "none"  # it stays on the one that it was given
     if "spool" in (record.settings or {}):  # in which order jobs start and end, too
         found["log_events"] = frozenset(found["log_events"])
+        found["job_signals"] = frozenset(found["job_signals"] or ())  # so does whose time is over
         del found["printed_events"]  # and how many had when it was looked at
         if lab >= 8:  # a worker of its own heeds the SIGHUP that comes with jobs: before the end?
             found["log_events"] -= {"reload"}

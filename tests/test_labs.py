@@ -1,11 +1,12 @@
 """What holds for every lab: the reference passes, in both languages, and they are equal."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from comparison import state
 from daemonlab import course, subjects
-from daemonlab.judge import run_lab
+from daemonlab.judge import Result, run_lab
 from labresults import LANGUAGES, explain, record, results, scenarios
 
 NUMBERS = [lab.number for lab in course.labs()]
@@ -25,11 +26,27 @@ def test_reference_passes_every_check(lab: int, language: str) -> None:
     ("lab", "scenario"), [(lab, scenario) for lab in NUMBERS for scenario in scenarios(lab)]
 )
 def test_c_and_python_are_observed_to_be_equal(lab: int, scenario: str) -> None:
-    """But for the differences listed in comparison.py, the kernel says the same about both."""
-    c, python = (state(record(lab, language, scenario), lab) for language in LANGUAGES)
-    different = {name: (c.get(name), python.get(name)) for name in c if c[name] != python.get(name)}
+    """But for the differences listed in comparison.py, the kernel says the same about both. They
+    are looked at at moments that differ: what is not so in each of three runs of a lab is no
+    difference between the daemons."""
+    different = _different(results(lab), lab, scenario)
+    for _ in range(2):
+        if different:
+            again = {one.subject.name: one for one in run_lab(course.lab(lab), _REFERENCE)}
+            seen = _different(again, lab, scenario)
+            different = {name: seen[name] for name in different if name in seen}
     assert not different
-    assert c.keys() == python.keys()
+
+
+_REFERENCE = subjects.reference()
+
+
+def _different(found: Mapping[str, Result], lab: int, scenario: str) -> dict[str, object]:
+    c, python = (state(found[language].records[scenario], lab) for language in LANGUAGES)
+    names = c.keys() | python.keys()
+    return {
+        name: (c.get(name), python.get(name)) for name in names if c.get(name) != python.get(name)
+    }
 
 
 def test_the_comparison_sees_a_difference() -> None:

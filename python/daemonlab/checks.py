@@ -67,7 +67,8 @@ def _judge(facts: Facts, name: str, passed: Callable[[object], bool], expected: 
     return Verdict(passed(fact.value), show(fact.value), expected, fact.evidence)
 
 
-def _equals(facts: Facts, name: str, value: object, expected: str | None = None) -> Verdict:
+def equals(facts: Facts, name: str, value: object, expected: str | None = None) -> Verdict:
+    """Whether one fact has this value; one that could not be had is neither passed nor failed."""
     return _judge(facts, name, lambda found: found == value, expected or show(value))
 
 
@@ -106,31 +107,31 @@ def starts(facts: Facts) -> Verdict:
 @_check("parent")
 def parent(facts: Facts) -> Verdict:
     """Its parent is the process that adopts orphans."""
-    return _equals(facts, "parent", "reaper", "the reaper: PID 1, or a child subreaper")
+    return equals(facts, "parent", "reaper", "the reaper: PID 1, or a child subreaper")
 
 
 @_check("session")
 def session(facts: Facts) -> Verdict:
     """It is in a session of its own."""
-    return _equals(facts, "session", "own", "another session than the shell's")
+    return equals(facts, "session", "own", "another session than the shell's")
 
 
 @_check("leader")
 def leader(facts: Facts) -> Verdict:
     """It does not lead its session."""
-    return _equals(facts, "session_leader", False)
+    return equals(facts, "session_leader", False)
 
 
 @_check("terminal")
 def terminal(facts: Facts) -> Verdict:
     """It has no controlling terminal."""
-    return _equals(facts, "terminal", "none")
+    return equals(facts, "terminal", "none")
 
 
 @_check("logout")
 def logout(facts: Facts) -> Verdict:
     """It outlives the session that it was started from."""
-    return _equals(facts, "at_logout", "runs on")
+    return equals(facts, "at_logout", "runs on")
 
 
 @_check("umask")
@@ -138,7 +139,7 @@ def umask(facts: Facts) -> Verdict:
     """Its umask is its own choice."""
     given, chosen = facts["umask_given"].value, facts["umask_chosen"].value
     if chosen is not None:
-        return _equals(facts, "umask", chosen, f"{chosen}, as configured")
+        return equals(facts, "umask", chosen, f"{chosen}, as configured")
     return _judge(
         facts,
         "umask",
@@ -207,14 +208,14 @@ def death(facts: Facts) -> Verdict:
 @_check("pipe")
 def pipe(facts: Facts) -> Verdict:
     """Once it is ready it holds no end of the pipe to its starter."""
-    return _equals(facts, "pipes", (), "no end of the starter's pipe once it is ready")
+    return equals(facts, "pipes", (), "no end of the starter's pipe once it is ready")
 
 
 @_check("abandoned")
 def abandoned(facts: Facts) -> Verdict:
     """It stops, in order, when there is nobody any more to be told that it is ready. Scenario
     "abandoned": its starter is killed."""
-    return _equals(facts, "at_loss", "exit 1", "exit 1 once it is ready: nobody waits for it")
+    return equals(facts, "at_loss", "exit 1", "exit 1 once it is ready: nobody waits for it")
 
 
 # --- lab 2 ---
@@ -235,13 +236,13 @@ def standard(facts: Facts) -> Verdict:
 @_check("inherited")
 def inherited(facts: Facts) -> Verdict:
     """It holds nothing that it was given above descriptor 2."""
-    return _equals(facts, "inherited", (), "no descriptor above 2 that it did not open itself")
+    return equals(facts, "inherited", (), "no descriptor above 2 that it did not open itself")
 
 
 @_check("cloexec")
 def cloexec(facts: Facts) -> Verdict:
     """What it opened itself is close-on-exec."""
-    return _equals(facts, "kept_over_exec", (), "each descriptor above 2 with O_CLOEXEC")
+    return equals(facts, "kept_over_exec", (), "each descriptor above 2 with O_CLOEXEC")
 
 
 @_check("fallback")
@@ -253,7 +254,7 @@ def fallback(facts: Facts) -> Verdict:
         return Verdict(False, started.observed, expected, str(facts["output"].value))
     if not facts["filtered"].value:
         return Verdict(None, "no call can be denied here", expected, facts["filtered"].evidence)
-    return _equals(facts, "inherited", (), expected)
+    return equals(facts, "inherited", (), expected)
 
 
 # --- lab 3 ---
@@ -309,19 +310,19 @@ def sigpipe(facts: Facts) -> Verdict:
 @_check("term")
 def term(facts: Facts) -> Verdict:
     """SIGTERM ends it, cleanly and in time."""
-    return _equals(facts, "at_TERM", "exit 0")
+    return equals(facts, "at_TERM", "exit 0")
 
 
 @_check("int")
 def interrupt(facts: Facts) -> Verdict:
     """SIGINT ends it, cleanly and in time."""
-    return _equals(facts, "at_INT", "exit 0")
+    return equals(facts, "at_INT", "exit 0")
 
 
 @_check("hup")
 def hup(facts: Facts) -> Verdict:
     """SIGHUP does not end it; it logs a "reload"."""
-    found = _equals(facts, "at_HUP", "runs on", 'runs on, and logs the event "reload"')
+    found = equals(facts, "at_HUP", "runs on", 'runs on, and logs the event "reload"')
     if found.passed and "reload" not in _names(facts, "log_events"):
         return Verdict(False, "runs on, but logs no reload", found.expected, found.evidence)
     return found
@@ -330,13 +331,13 @@ def hup(facts: Facts) -> Verdict:
 @_check("storm")
 def storm(facts: Facts) -> Verdict:
     """Being stopped, continued and hung up many times does not end it."""
-    return _equals(facts, "at_storm", "runs on")
+    return equals(facts, "at_storm", "runs on")
 
 
 @_check("second")
 def second(facts: Facts) -> Verdict:
     """A second SIGTERM, while it is stopping, ends it at once. Scenario "draining"."""
-    return _equals(facts, "at_TERM_TERM", "exit 1", "exit 1, at once")
+    return equals(facts, "at_TERM_TERM", "exit 1", "exit 1, at once")
 
 
 # --- lab 4 ---
@@ -350,13 +351,13 @@ not wait for the first daemon, which lives on."""
 @_check("content")
 def content(facts: Facts) -> Verdict:
     """The PID file holds the daemon's number and a newline, whatever it held before."""
-    return _equals(facts, "pidfile", "its own", "the daemon's number and a newline, nothing else")
+    return equals(facts, "pidfile", "its own", "the daemon's number and a newline, nothing else")
 
 
 @_check("mode")
 def mode(facts: Facts) -> Verdict:
     """Everybody may read it, nobody else may write it."""
-    return _equals(facts, "pidfile_mode", "644")
+    return equals(facts, "pidfile_mode", "644")
 
 
 @_check("lock")
@@ -447,7 +448,7 @@ def removed(facts: Facts) -> Verdict:
     """A daemon that was asked to stop leaves no PID file."""
     if facts["at_TERM"].value is None:
         return Verdict(None, facts["at_TERM"].evidence, "no file")
-    return _equals(facts, "pidfile_after", "no file")
+    return equals(facts, "pidfile_after", "no file")
 
 
 @_check("foreign")
@@ -466,7 +467,7 @@ def foreign(facts: Facts) -> Verdict:
 @_check("child-group")
 def child_group(facts: Facts) -> Verdict:
     """A child leads a process group of its own."""
-    return _equals(facts, "child_group", "own", "a process group of its own")
+    return equals(facts, "child_group", "own", "a process group of its own")
 
 
 @_check("child-signals")
@@ -474,7 +475,7 @@ def child_signals(facts: Facts) -> Verdict:
     """A child has every signal at default, and none blocked."""
     expected = "nothing blocked, nothing ignored"
     for name in ("child_blocked", "child_ignored"):
-        verdict = _equals(facts, name, (), expected)
+        verdict = equals(facts, name, (), expected)
         if not verdict.passed:
             return verdict
     return verdict
@@ -483,11 +484,11 @@ def child_signals(facts: Facts) -> Verdict:
 @_check("child-descriptors")
 def child_descriptors(facts: Facts) -> Verdict:
     """A child has /dev/null as 0, 1 and 2, and nothing above."""
-    verdict = _equals(facts, "child_descriptors", (), "only 0, 1 and 2")
+    verdict = equals(facts, "child_descriptors", (), "only 0, 1 and 2")
     if not verdict.passed:
         return verdict
     expected = "/dev/null: 0 to read, 1 and 2 to write"
-    verdict = _equals(facts, "child_stdin", "/dev/null r", expected)
+    verdict = equals(facts, "child_stdin", "/dev/null r", expected)
     for name in ("child_stdout", "child_stderr"):
         if verdict.passed:
             verdict = _judge(facts, name, _is_output, expected)
@@ -502,7 +503,7 @@ def _is_output(found: object) -> bool:
 @_check("child-environment")
 def child_environment(facts: Facts) -> Verdict:
     """A child gets PATH and nothing that the daemon itself was started with."""
-    return _equals(facts, "child_variables", ("PATH",))
+    return equals(facts, "child_variables", ("PATH",))
 
 
 @_check("stop-children")
@@ -513,17 +514,17 @@ def stop_children(facts: Facts) -> Verdict:
     forced = facts["at_TERM_TERM"].value is not None
     code = "exit 1" if forced else "exit 0"
     expected = f"{code}, no process left, and no end of a job unasked for"
-    found = _equals(facts, "at_TERM_TERM" if forced else "at_TERM", code, expected)
+    found = equals(facts, "at_TERM_TERM" if forced else "at_TERM", code, expected)
     if found.passed:
         found = _nobody(facts, "left", expected)
     if found.passed:
-        found = _equals(facts, "unreaped", (), expected)
+        found = equals(facts, "unreaped", (), expected)
     return _ends(facts, "_at_stop") if found.passed else found
 
 
 def _nobody(facts: Facts, name: str, expected: str) -> Verdict:
     """Whether none of the processes is there that a fact counts: in words, with their numbers."""
-    verdict = _equals(facts, name, 0, expected)
+    verdict = equals(facts, name, 0, expected)
     if verdict.passed is not False:
         return verdict
     left = f"{verdict.observed} process{'' if verdict.observed == '1' else 'es'} left"
@@ -559,7 +560,7 @@ def statuses(facts: Facts) -> Verdict:
 def orphans(facts: Facts) -> Verdict:
     """What a job left behind is the daemon's child, and is reaped when it ends."""
     expected = "the daemon is its parent, and reaps it within 1 s of its end"
-    verdict = _equals(facts, "child_parent", "daemon", expected)
+    verdict = equals(facts, "child_parent", "daemon", expected)
     if not verdict.passed or facts["zombies"].value == 0:
         return verdict
     return Verdict(False, "a zombie", expected, facts["zombies"].evidence)
@@ -604,7 +605,7 @@ def lines(facts: Facts) -> Verdict:
         "each line an object with ts (UTC, microseconds), level, event and pid; a newline at the "
         "end; one system call a line"
     )
-    verdict = _equals(facts, "bad_lines", (), expected)
+    verdict = equals(facts, "bad_lines", (), expected)
     moved = facts["in_new_log"].value is not None or facts["in_log_again"].value is not None
     if verdict.passed and not facts["log_events"].value and not moved:  # that has its own checks
         return Verdict(False, "nothing", expected, verdict.evidence)
@@ -642,7 +643,7 @@ def append(facts: Facts) -> Verdict:
     )
     if not verdict.passed:
         return verdict
-    mode = _equals(facts, "log_mode", "640", expected)
+    mode = equals(facts, "log_mode", "640", expected)
     return verdict if mode.passed else replace(mode, observed=f"mode {mode.observed}")
 
 
@@ -652,7 +653,7 @@ def injection(facts: Facts) -> Verdict:
     expected = "one line for each event, no control character, the job's name whole"
     if FORGED in _names(facts, "log_events"):
         return Verdict(False, "a forged line", expected, facts["bad_lines"].evidence)
-    verdict = _equals(facts, "control_bytes", (), expected)
+    verdict = equals(facts, "control_bytes", (), expected)
     if not verdict.passed:
         return verdict
     named = facts["job_logged"]
@@ -668,7 +669,7 @@ def level(facts: Facts) -> Verdict:
     expected = "nothing of start and reload at level error; the event reload at level debug"
     wanted_at = (("at_level_start", ()), ("at_level_error", ()), ("at_level_debug", ("reload",)))
     for name, wanted in wanted_at:
-        verdict = _equals(facts, name, wanted, expected)
+        verdict = equals(facts, name, wanted, expected)
         if not verdict.passed:
             return verdict
     return verdict
@@ -735,7 +736,7 @@ def _all(facts: Facts, wanted: Mapping[str, object], expected: str) -> Verdict:
     """The first of these facts that is not as wanted, or the last."""
     verdict = Verdict(None, "nothing was looked at", expected)
     for name, value in wanted.items():
-        verdict = _equals(facts, name, value, expected)
+        verdict = equals(facts, name, value, expected)
         if not verdict.passed:
             said = " ".join(name.split("_"))
             return replace(verdict, observed=f"{said}: {verdict.observed}")
@@ -834,7 +835,7 @@ _WORKER = f"worker {VICTIM_WORKER}"
 @_check("threads")
 def threads(facts: Facts) -> Verdict:
     """Each worker is a thread that has the worker's name."""
-    return _equals(facts, "threads", WORKERS_NAMED)
+    return equals(facts, "threads", WORKERS_NAMED)
 
 
 @_check("thread-signals")
@@ -865,14 +866,14 @@ def not_started(facts: Facts) -> Verdict:
         return Verdict(False, observed, expected, status.evidence)
     if not any(f"worker {name}" in str(output.value) for name in WORKERS_NAMED):
         return Verdict(False, "no worker is named", expected, show(output.value))
-    verdict = _equals(facts, "left", 0, expected)
+    verdict = equals(facts, "left", 0, expected)
     return replace(verdict, observed="1") if verdict.passed else verdict
 
 
 def _fails(facts: Facts, action: str, *words: str) -> Verdict:
     """Whether it has ended with 1, and told the cause in the last line of its log."""
     expected = f"exit 1 within 3 s; the last line is failed and names {_WORKER}"
-    verdict = _equals(facts, action, "exit 1", expected)
+    verdict = equals(facts, action, "exit 1", expected)
     if not verdict.passed:
         return verdict
     event, error = facts["last_event"], facts["last_error"]
@@ -939,7 +940,7 @@ def others(facts: Facts) -> Verdict:
 def stops(facts: Facts) -> Verdict:
     """Asked to stop, each worker ends, and the daemon with them."""
     expected = "exit 0; each worker has ended; the last line is stopped"
-    verdict = _equals(facts, "at_TERM", "exit 0", expected)
+    verdict = equals(facts, "at_TERM", "exit 0", expected)
     if not verdict.passed:
         return verdict
     ends, last = facts["worker_ends"], facts["last_event"]
@@ -987,7 +988,7 @@ def undone(facts: Facts) -> Verdict:
     """Whatever ends it, or the one that is started after a crash, it leaves nothing behind."""
     ways = {"at_TERM": "exit 0", "at_fail": "exit 1", "at_afresh": "exit 0"}
     way = next((name for name in ways if facts[name].value is not None), "at_TERM")
-    verdict = _equals(facts, way, ways[way], f"{ways[way]}, and nothing left")
+    verdict = equals(facts, way, ways[way], f"{ways[way]}, and nothing left")
     if not verdict.passed:
         return verdict
     rest = _nothing_left(facts)
@@ -1019,7 +1020,7 @@ def time_limit(facts: Facts) -> Verdict:
     if facts["overtaken"].value is None:
         return Verdict(None, facts["overtaken"].evidence, "")
     expected = "exit 1 within 3 s"
-    return _equals(facts, "at_TERM", "exit 1", expected)
+    return equals(facts, "at_TERM", "exit 1", expected)
 
 
 @_check("named")

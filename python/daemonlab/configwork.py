@@ -6,13 +6,13 @@ it need only have come to rest: it was woken by then, if it is woken at all.
 """
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGHUP
 
 from daemonlab.logwork import Writer, events, read
+from daemonlab.patience import until
 
 CONFIGURATION = "labd.ini"
 """Its name in the folder of a launch."""
@@ -22,7 +22,6 @@ NOTICE_TIME = 2.0
 """Seconds in which a change has to be noticed."""
 JOB_TIME = 5.0
 """Seconds in which the jobs of the action "limits" have to come as far as they do."""
-_LOOK = 0.005
 
 ANSWERS: Mapping[str, tuple[str, int]] = {
     "value": ("[labd]\njob_timeout = soon\n", 2),
@@ -36,12 +35,6 @@ ASKED = "asked.ini"
 """The name of such a file in the folder of the launch."""
 
 Steps = dict[str, bytes]
-
-
-def _until(happened: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(_LOOK)
 
 
 def _file(writer: Writer) -> Path:
@@ -60,7 +53,7 @@ def _seen(writer: Writer, change: Callable[[], object], noticed: bool = True) ->
     before = len(read(writer.log))
     change()
     if noticed:
-        _until(lambda: len(read(writer.log)) > before, NOTICE_TIME)
+        until(lambda: len(read(writer.log)) > before, NOTICE_TIME)
     writer.rest()
     return read(writer.log)[before:]
 
@@ -174,10 +167,10 @@ def limits(writer: Writer) -> Steps:
     good = _text(writer, **short)
     kept = _seen(writer, lambda: _rename_over(writer, bad))
     _drop(writer, "first")
-    _until(lambda: (writer.scratch / "first").exists(), JOB_TIME)
+    until(lambda: (writer.scratch / "first").exists(), JOB_TIME)
     changed = _seen(writer, lambda: _rename_over(writer, good))
     _drop(writer, "second")
-    _until(lambda: _happened(writer, "job_ended", "second"), JOB_TIME)
+    until(lambda: _happened(writer, "job_ended", "second"), JOB_TIME)
     return {"bad": kept, "good": changed}
 
 

@@ -6,7 +6,6 @@ interfere.py: as long as it does, the worker hangs; and it can have the call fai
 
 import errno
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from signal import SIGTERM, Signals
 
 from daemonlab import logwork
 from daemonlab.interfere import Waits
+from daemonlab.patience import until
 from daemonlab.procfs import parse_status, signal_set, text
 from daemonlab.record import Thread
 
 _WAIT = 2.0
 """Seconds that a worker is given to wait for something: each does so at least once a second."""
-_LOOK = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +35,12 @@ class Victim:
 
     def await_event(self, event: str) -> None:
         """Wait until it is in the log, or the time is over."""
-        deadline = time.monotonic() + _WAIT
-        while time.monotonic() < deadline:
+
+        def logged() -> bool:
             found = logwork.events(logwork.read(self.scratch / logwork.LOG))
-            if any(one.get("event") == event for one in found):
-                return
-            time.sleep(_LOOK)
+            return any(one.get("event") == event for one in found)
+
+        until(logged, _WAIT)
 
 
 def threads(pid: int) -> tuple[Thread, ...]:

@@ -1,6 +1,6 @@
 """Lab 9's checks: what a daemon says of its health, to whom, and how soon."""
 
-from daemonlab.checks import Verdict, register, show
+from daemonlab.checks import Verdict, equals, register, show
 from daemonlab.facts import Facts
 from daemonlab.healthwork import MOST_CONNECTIONS
 
@@ -12,10 +12,7 @@ def _all(facts: Facts, expected: str, **wanted: object) -> Verdict:
     """Whether each of these facts has its value; the first that has not is told."""
     verdict = Verdict(None, "", expected)
     for name, value in wanted.items():
-        found = facts[name]
-        if found.value is None:
-            return Verdict(None, found.evidence, expected)
-        verdict = Verdict(found.value == value, show(found.value), expected, found.evidence)
+        verdict = equals(facts, name, value, expected)
         if not verdict.passed:
             return verdict
     return verdict

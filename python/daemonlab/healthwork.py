@@ -6,7 +6,6 @@ address that it logs, or that its configuration has.
 
 import os
 import re
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from signal import SIGHUP, SIGTERM, Signals
 
 from daemonlab import logwork
 from daemonlab.asking import Answer, ask, connected, send
+from daemonlab.patience import until
 
 SOCKET_PATH = "labd.sock"
 """The daemon's socket in the folder of a launch."""
@@ -27,7 +27,6 @@ LIMIT = 1.5
 _HANG = 15.0
 """Seconds in which a worker that hangs has to be noticed, on a busy machine."""
 _WAIT = 10.0
-_LOOK = 0.01
 
 Answers = dict[str, Answer]
 
@@ -49,12 +48,9 @@ class Patient:
 
     def logged(self, *names: str, times: int = 1) -> bool:
         """Wait until it has logged one of these events so many times, or the time is over."""
-        deadline = time.monotonic() + _WAIT
-        while sum(event.get("event") in names for event in self.events()) < times:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_LOOK)
-        return True
+        return until(
+            lambda: sum(event.get("event") in names for event in self.events()) >= times, _WAIT
+        )
 
     @property
     def address(self) -> str:
@@ -83,15 +79,17 @@ _JOBS = re.compile(rb"^labd_jobs_total\{.*\} (\S+)$", re.MULTILINE)
 
 def _counted(patient: Patient, jobs: int) -> Answer:
     """The numbers, once they count so many jobs: a daemon may log an end before it counts it."""
-    deadline = time.monotonic() + _WAIT
-    while True:
-        answer = patient.ask("/metrics")
+    answers: list[Answer] = []
+
+    def counted() -> bool:
+        answers.append(patient.ask("/metrics"))
         with suppress(ValueError):
-            if sum(float(value) for value in _JOBS.findall(answer.body)) >= jobs:
-                return answer
-        if answer.status != 200 or time.monotonic() > deadline:
-            return answer
-        time.sleep(_LOOK)
+            if sum(float(value) for value in _JOBS.findall(answers[-1].body)) >= jobs:
+                return True
+        return answers[-1].status != 200
+
+    until(counted, _WAIT)
+    return answers[-1]
 
 
 def pages(patient: Patient) -> Answers:
@@ -175,10 +173,14 @@ def stopping(patient: Patient) -> Answers:
 
 def hang(patient: Patient) -> Answers:
     """Ask until it says that it is ill, or the time is over: one of its workers is held."""
-    deadline = time.monotonic() + _HANG
-    while (answer := patient.ask("/healthz")).status == 200 and time.monotonic() < deadline:
-        time.sleep(_LOOK)
-    return {"healthz": answer, "metrics": patient.ask("/metrics")}
+    answers: list[Answer] = []
+
+    def ill() -> bool:
+        answers.append(patient.ask("/healthz"))
+        return answers[-1].status != 200
+
+    until(ill, _HANG)
+    return {"healthz": answers[-1], "metrics": patient.ask("/metrics")}
 
 
 def still(patient: Patient) -> Answers:

@@ -34,8 +34,7 @@ from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
 START_TIME = 5.0
-"""Seconds that a starter is given; so many that start at once as _NO_LONGER take no longer."""
-_NO_LONGER = 1
+"""Seconds that a starter is given; many that start at once are given so much for each."""
 STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
 STORM = 100
@@ -138,11 +137,7 @@ def _quiet(subject: Launch, process: Process, number: int) -> None:
             now = snapshot(process.pid, {"status"})
         except ProcessGone:
             return
-        pending = any(
-            isinstance(signals, frozenset) and number in signals
-            for signals in (now.sig_pending, now.sig_shared_pending)
-        )
-        looks = looks + 1 if now.state == "S" and not pending else 0
+        looks = looks + 1 if now.state == "S" and not work.is_pending(now, number) else 0
         if now.state in "ZX" or subject.wait_ended(process, LOOK):
             return
 
@@ -328,8 +323,7 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     and it is expected to end. The actions of work.py give it jobs, those of logwork.py do
     something to its log, those of configwork.py to its configuration, those of groupwork.py to
     one of its workers that is held, those of healthwork.py ask it over HTTP; "answers" asks the
-    program what it thinks of other
-    configurations.
+    program what it thinks of other configurations.
     """
     if held is not None and action in groupwork.ACTIONS:
         return _worker_reaction(subject, process, action, held)
@@ -598,7 +592,7 @@ def performing(
 
     start_time is in seconds, for one that starts alone. Raises LaunchError.
     """
-    seconds = start_time * max(1, scenario.copies / _NO_LONGER)
+    seconds = start_time * scenario.copies
     clock = time.time()
     with folder() as scratch, ExitStack() as stack:
         line = _prepare(command, scenario, scratch)

@@ -56,8 +56,15 @@ def _drop(subject: Launch, daemon: Process, but: Collection[str] = ()) -> tuple[
 def _has_taken(daemon: Process, number: signal.Signals) -> bool:
     """Whether a signal waits no more, and the daemon is at rest again."""
     now = snapshot(daemon.pid, {"status"})
-    pending = now.sig_shared_pending
-    return now.state not in "RD" and not (isinstance(pending, frozenset) and number in pending)
+    return now.state not in "RD" and not is_pending(now, number)
+
+
+def is_pending(now: Snapshot, number: int) -> bool:
+    """Whether a signal waits to be taken."""
+    return any(
+        isinstance(signals, frozenset) and number in signals
+        for signals in (now.sig_pending, now.sig_shared_pending)
+    )
 
 
 def _unfinished(scratch: Path) -> tuple[str, ...]:

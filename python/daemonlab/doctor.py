@@ -16,7 +16,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import textwrap
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -208,7 +207,7 @@ def _space(name: str, folder: Path, needed: str, remedy: str) -> Finding:
 def temporary(root: Path) -> Finding:
     """Each launch has a folder of its own there; jobs are programs in it."""
     try:
-        folder = Path(tempfile.gettempdir())
+        folder = machine.temporary()
     except OSError:  # not one place where a file can be made
         folder = Path(os.environ.get("TMPDIR", "/tmp"))
     remedy = "make room, or: export TMPDIR=… (a folder with room where programs may run)"

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from daemonlab import native
+from daemonlab import machine, native
 from daemonlab.ending import not_now, undisturbed
 from daemonlab.environment import Environment
 from daemonlab.keeper import SCRATCH, run_keeper
@@ -92,7 +92,7 @@ def _is_claimed(path: Path) -> bool:
 
 
 def _make_folder(stack: ExitStack) -> Path:
-    hidden = Path(tempfile.mkdtemp(prefix=f".{SCRATCH}")).resolve()  # as the kernel shows it
+    hidden = Path(tempfile.mkdtemp(prefix=f".{SCRATCH}", dir=machine.temporary())).resolve()
     made = hidden.with_name(hidden.name[1:])
     for path in (hidden, made):
         stack.callback(undisturbed, partial(shutil.rmtree, path, ignore_errors=True))
@@ -104,7 +104,7 @@ def remove_stale() -> None:
     """Remove the folders of launches that nobody holds any more: who would have done it was killed,
     and so was the keeper."""
     with suppress(OSError):
-        for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+        for path in machine.temporary().glob(f"{SCRATCH}*"):
             with suppress(OSError):  # gone meanwhile, or no folder
                 if path.lstat().st_uid == os.geteuid() and not _is_claimed(path):
                     shutil.rmtree(path, ignore_errors=True)

@@ -24,6 +24,17 @@ _PATIENCE = 5.0
 _REAPED_IN = 2.0
 """Seconds that whoever adopts an orphan is given to take its end."""
 _LOOK = 0.005
+_LONGEST = 64
+"""Bytes of a folder's name that leave room in a socket's, 107 in all, for a launch and a file."""
+_SHORT = Path("/tmp")
+
+
+def temporary() -> Path:
+    """Where the folders of launches are made: where temporary files go, unless the name of a socket
+    in one of them would be longer than unix(7) allows. Raises OSError."""
+    folder = Path(tempfile.gettempdir())
+    short = len(os.fsencode(folder.resolve())) <= _LONGEST or not os.access(_SHORT, os.W_OK)
+    return folder if short else _SHORT
 
 
 def read(root: Path, path: str) -> str:

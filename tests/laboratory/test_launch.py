@@ -5,6 +5,7 @@ import os
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -695,3 +696,13 @@ def test_folder_that_nobody_holds(temporary: Path) -> None:
     remove_stale()
     assert not made.exists() and link.is_symlink() and (temporary / "kept").is_dir()
     link.unlink()
+
+
+def test_long_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever temporary files go, a socket in the folder of a launch can be bound, unix(7)."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with folder() as made, socket.socket(socket.AF_UNIX) as there:
+        there.bind(str(made / "labd.sock"))
+    assert not made.exists()

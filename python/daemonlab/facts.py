@@ -121,6 +121,12 @@ def starter_seconds(record: Record) -> Fact:
 
 
 @_fact
+def ready_first(record: Record) -> Fact:
+    """Whether the log said that the daemon is ready before its starter ended."""
+    return Fact(record.ready_first, str(starter_status(record).evidence))
+
+
+@_fact
 def output(record: Record) -> Fact:
     """What it printed, as text."""
     return Fact(record.output.decode(errors="backslashreplace").replace("\r\n", "\n").strip())

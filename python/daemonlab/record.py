@@ -123,6 +123,9 @@ class Record:
     starter_signal: int | None
     starter_seconds: float | None
     """From its fork to its end; None if it still ran at the deadline."""
+    ready_first: bool | None
+    """What came first: that the log said that the daemon is ready, or the starter's end; None:
+    neither came, or nobody looked."""
     waited: float
     """Seconds that the starter was given."""
     daemon: Snapshot | None

@@ -58,6 +58,14 @@ def show(value: object) -> str:
     return "unknown" if value is None else str(value)
 
 
+def how_ended(status: object) -> str:
+    """How a starter ended, by the fact starter_status."""
+    words = {"running": "the starter does not return", "not executed": "could not be executed"}
+    if isinstance(status, str):
+        return words.get(status, f"killed by {status}")
+    return f"exit {show(status)}"
+
+
 def _judge(facts: Facts, name: str, passed: Callable[[object], bool], expected: str) -> Verdict:
     """Judge one fact; one that could not be had is neither passed nor failed."""
     fact = facts[name]
@@ -181,7 +189,7 @@ def verdict(facts: Facts) -> Verdict:
     if status in ("running", "not executed"):
         return Verdict(False, "the starter does not return", expected)
     observed = [
-        f"exit {show(status)}",
+        how_ended(status),
         "says why" if NOWHERE in said else "does not say why",
         f"{show(left)} process left" if left else "nothing left",
     ]
@@ -196,7 +204,7 @@ def death(facts: Facts) -> Verdict:
     status, said = facts["starter_status"].value, str(facts["output"].value)
     if status in ("running", "not executed"):
         return Verdict(False, "the starter does not return", expected)
-    observed = f"exit {show(status)}, {'says so' if said else 'says nothing'}"
+    observed = f"{how_ended(status)}, {'says so' if said else 'says nothing'}"
     return Verdict(status == 1 and bool(said), observed, expected, said or "it printed nothing")
 
 
@@ -406,7 +414,7 @@ def refused_forms(facts: Facts) -> Verdict:
     expected = "exit 1, a message that names the file, nothing written"
     status, said = facts["starter_status"].value, str(facts["output"].value)
     observed = [
-        "the starter does not return" if status == "running" else f"exit {show(status)}",
+        how_ended(status),
         "" if "labd.pid" in said else "the file not named",
         "a daemon runs" if facts["processes"].value else "",
         "written through" if facts["victim"].value not in ("no file", ANOTHER.decode()) else "",

@@ -446,7 +446,9 @@ def again(record: Record) -> Fact:
         return Fact(None, "not tried")
     second = reaction.again
     left = "left a daemon" if second.daemon else "left none"
-    return Fact((second.code, bool(second.daemon)), f"exit {second.code}, {left}")
+    ended = "does not return" if second.signal is None else f"SIG{_signal_name(second.signal)}"
+    told = ended if second.code is None else f"exit {second.code}"
+    return Fact((second.code, bool(second.daemon)), f"{told}, {left}")
 
 
 @_fact

@@ -109,8 +109,8 @@ def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
 
 
 def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
-    """Look until the log says that a labd is ready, or two looks at any other program, or at a labd
-    that is not to say so, show the same processes at rest: one may let its starter go too early.
+    """Look until two looks show the same processes at rest, and the log of a labd that is to say so
+    says that it is ready: one may let its starter go too early, another may end right after it.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
     """
@@ -121,7 +121,7 @@ def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
         now = [(process, _picture(process)) for process in processes]
         still = before == now and all(picture for _, picture in now)
         if not scenario.any_program and scenario.settings.get("log_level") not in _SILENT:
-            still = _settled(subject, scenario, len(now))
+            still = still and _settled(subject, scenario, len(now))
         # Nobody there: one whose parent left it while we looked is missed. So look once more.
         settled = still if now else before == now
         if settled or time.monotonic() > deadline:
@@ -195,6 +195,7 @@ def _again(subject: Launch, daemon: Process) -> Reaction:
         left = _left(second, failed=ended is not None and ended.code != 0)
         again = Again(
             code=ended.code if ended else None,
+            signal=ended.signal if ended else None,
             seconds=ended.time - second.began if ended else START_TIME,
             output=second.output(),
             daemon=left[0].pid if left else 0,

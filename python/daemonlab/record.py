@@ -48,7 +48,9 @@ class Again:
     """A second start, with the same command line and configuration as the first."""
 
     code: int | None
-    """Exit code of the second starter; None if it did not exit in time."""
+    """Exit code of the second starter; None if a signal ended it, or it did not end in time."""
+    signal: int | None
+    """The signal that ended it."""
     seconds: float
     output: bytes
     daemon: int

@@ -239,6 +239,7 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("verdict", {**FAILED, "output": ""}, "does not say why"),
     ("verdict", {**FAILED, "processes": 1}, "1 process left"),
     ("verdict", {**FAILED, "starter_status": "running"}, "does not return"),
+    ("verdict", {**FAILED, "starter_status": "SIGSEGV"}, "killed by SIGSEGV, says why"),
     ("death", {**FAILED, "starter_status": 0}, "exit 0"),
     ("death", {**FAILED, "output": ""}, "says nothing"),
     ("death", {**FAILED, "starter_status": "running"}, "does not return"),
@@ -552,7 +553,7 @@ def test_show(value: object, shown: str) -> None:
 def info(name: str, *scenarios: str, after: str = "") -> CheckInfo:
     """A check as a lab describes it."""
     there = scenarios or ("one",)
-    return CheckInfo(name, f"the {name}", 1, there, after, "", "", "x_do", "", "01-x.md#x")
+    return CheckInfo(name, f"the {name}", 1, there, after, "", "", "x_do", {}, "", "01-x.md#x")
 
 
 def test_first_scenario_that_fails_is_told() -> None:

@@ -113,8 +113,10 @@ def _set_timer(children: Children) -> None:
         syscalls.timerfd_settime(children.timer, min(deadlines, default=0))
 
 
-def children_spawn(children: Children, name: str, path: str, output: int) -> int:
-    """Run the program at path, without arguments, under a name for our table.
+def children_spawn(
+    children: Children, name: str, path: str, arguments: list[str], output: int
+) -> int:
+    """Run the program at path, under a name for our table.
 
     With posix_spawn(3). fork(2) copies one thread alone: a lock that another thread holds, of
     malloc(3) say, is never released in the child, and whoever wants it there waits for ever. (From
@@ -124,7 +126,8 @@ def children_spawn(children: Children, name: str, path: str, output: int) -> int
     - leads a process group of its own, so that one signal reaches all of it;
     - has every disposition at default and no signal blocked;
     - has /dev/null as 0, output as 1 and 2 (-1: /dev/null, too), and nothing above;
-    - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
+    - gets arguments as its argv, argv[0] included, and PATH=/usr/local/bin:/usr/bin:/bin as its
+      only variable.
 
     Enters it into the table, with its deadline, and sets the timer. output stays open here, and is
     the caller's. Returns its number. Raises
@@ -137,7 +140,7 @@ def children_spawn(children: Children, name: str, path: str, output: int) -> int
     with failing(f"posix_spawn({path})"):
         pid = os.posix_spawn(
             path,
-            [name],
+            arguments,
             _VARIABLES,
             file_actions=(_INPUT, standard, _ERRORS),
             setpgroup=0,  # a new one, with its number

@@ -102,10 +102,15 @@ def _make_folders(spool: Spool) -> None:
 # --- ids ---
 
 
+def spool_new_id() -> str:
+    """128 random bits. Raises Failure."""
+    with failing("getrandom()"):
+        return os.urandom(SPOOL_ID // 2).hex()
+
+
 def _give_id(spool: Spool, name: str) -> str:
     """Give the name a new id; EEXIST if it has one. symlink(2) is atomic, as no write(2) is."""
-    with failing("getrandom()"):
-        new = os.urandom(SPOOL_ID // 2).hex()
+    new = spool_new_id()
     with failing(f"symlink({spool.path}/id/{name})"):
         os.symlink(new, f"id/{name}", dir_fd=spool.fd)
     return new

@@ -130,6 +130,8 @@ def state(record: Record, lab: int) -> dict[str, Any]:
         found["log_events"] = frozenset(found["log_events"])
         found["job_signals"] = frozenset(found["job_signals"] or ())  # so does whose time is over
         del found["printed_events"]  # and how many had when it was looked at
+        if found["last_event"] in ("reload", "job_ended"):  # the SIGHUP comes with the jobs
+            del found["last_event"]
         if lab >= 8:  # a worker of its own heeds the SIGHUP that comes with jobs: before the end?
             found["log_events"] -= {"reload"}
             del found["generations"]

@@ -17,9 +17,11 @@ from daemonlab.interfere import Waits
 from daemonlab.patience import until
 from daemonlab.procfs import parse_status, signal_set, text
 from daemonlab.record import Thread
+from daemonlab.scenarios import WORKERS_NAMED
 
-_WAIT = 2.0
-"""Seconds that a worker is given to wait for something: each does so at least once a second."""
+_WAIT = 5.0
+"""Seconds that a worker is given to wait for something: each does so at least once a second, on a
+machine that is not busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,12 @@ class Victim:
     send: Callable[[Signals], None]
     """Sends the daemon a signal."""
 
-    def await_event(self, event: str) -> None:
-        """Wait until it is in the log, or the time is over."""
+    def await_event(self, event: str, times: int = 1) -> None:
+        """Wait until it is in the log, so many times, or the time is over."""
 
         def logged() -> bool:
             found = logwork.events(logwork.read(self.scratch / logwork.LOG))
-            return any(one.get("event") == event for one in found)
+            return sum(one.get("event") == event for one in found) >= times
 
         until(logged, _WAIT)
 
@@ -76,10 +78,10 @@ def vanish(victim: Victim) -> None:
 
 
 def fail_stopping(victim: Victim) -> None:
-    """The first that is held fails when the daemon is asked to stop, once another has ended: all
-    have been asked to by then."""
+    """The first that is held fails when the daemon is asked to stop, once all others have ended: it
+    has been asked to by then, and in which order they end is no chance."""
     victim.send(SIGTERM)
-    victim.await_event("worker_ended")
+    victim.await_event("worker_ended", len(WORKERS_NAMED) - len(victim.names))
     fail(victim)
 
 

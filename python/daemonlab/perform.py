@@ -411,7 +411,8 @@ def _starting(subject: Launch) -> Process | None:
 
 def _await_starting(subject: Launch, seconds: float) -> Process | None:
     """Wait until the daemon is starting. None: it was not, or was ready before we saw it."""
-    found = until(lambda: subject.wait_starter(0) or _starting(subject), seconds)
+    look = partial(until, lambda: subject.wait_starter(0) or _starting(subject))
+    found = patiently(look, partial(_works, subject), seconds)
     return found if isinstance(found, Process) else None
 
 

@@ -35,10 +35,12 @@ KINDS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def boxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+@pytest.fixture
+def boxed(alone: None, tmp_path: Path) -> Iterator[Runner]:
     """podman; the test is skipped where there can be none."""
-    with podman(tmp_path_factory.mktemp("podman")) as runner:
+    folder = tmp_path / "podman"
+    folder.mkdir()
+    with podman(folder) as runner:
         yield runner
 
 
@@ -119,7 +121,8 @@ def test_asked_to_stop(language: str, tmp_path: Path, runner: Runner) -> None:
         house.drop("deaf", STUBBORN)
         house.drop("polite", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.1; done")
         until(lambda: "up" in _said(house, "deaf") and "up" in _said(house, "polite"))
-    assert house.row("polite")["code"] == 3 and _said(house, "polite") == "up\nbye\n"
+    # podman passes SIGCONT on, too, and complains when the job has ended meanwhile.
+    assert house.row("polite")["code"] == 3 and _said(house, "polite").startswith("up\nbye\n")
     assert house.row("deaf")["signal"] == "KILL"
     assert runner.names() == [] and house.idle()
 

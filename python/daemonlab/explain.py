@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemonlab import compiler
+from daemonlab.afterwards import afterwards, last_error
 from daemonlab.checks import show
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
@@ -73,8 +74,10 @@ def chapter(section: str) -> str:
 
 
 def first_failing(result: Result) -> Outcome | None:
-    """The check to begin with; None: none failed."""
-    return next((one for one in result.outcomes if one.passed is False), None)
+    """The check to begin with; None: all passed. Where none failed, one that could not be looked
+    at: else there would be no word of why not all is green."""
+    failed = (one for one in result.outcomes if one.passed is False)
+    return next(failed, next((one for one in result.outcomes if one.passed is None), None))
 
 
 def printed(result: Result, outcome: Outcome) -> str:
@@ -141,7 +144,8 @@ def _unfinished(result: Result, said: str) -> str:
 
 
 def _plain_word(result: Result, outcome: Outcome) -> str:
-    """What a hang, a flood or a fork without end mostly comes from; empty for anything else."""
+    """What a hang, a flood or a fork without end mostly comes from, and what had become of the
+    daemon; empty for anything else."""
     record = result.records[outcome.scenario]
     words = []
     if len(record.output) > _FLOOD:
@@ -158,6 +162,9 @@ def _plain_word(result: Result, outcome: Outcome) -> str:
     told = _NOT_WRITTEN.search(said) or _blamed(result, said)
     if outcome is result.outcomes[0] and not told:
         words.append(_reached(result, outcome)[0])
+    words.append(
+        afterwards(record, f"{outcome.verdict.observed} {outcome.verdict.evidence} {said}")
+    )
     return "\n".join(filter(None, words))
 
 
@@ -192,15 +199,9 @@ def _reached(result: Result, outcome: Outcome) -> tuple[str, str]:
     functions = result.lab.reached.get(last, "")
     told = {"unopened": "Its log was not opened yet", "opened": "Its log was opened, and is empty"}
     ended = told.get(last, f'The last line of its log is "{printable(last)}"')
-    error = f', then "{printable(_logged_error(record))}"' if _logged_error(record) else ""
+    error = f', then "{printable(last_error(record.log))}"' if last_error(record.log) else ""
     where = f": look at {functions.replace(', ', ' or ')}" if functions else ""
     return f"{ended}{error}{where}.", functions
-
-
-def _logged_error(record: Record) -> str:
-    """Why the daemon gave up, as its log tells; empty if it does not."""
-    errors = [one.get("error") for one in events(record.log) if one.get("event") == "failed"]
-    return str(errors[-1])[:_MOST_COLUMNS] if errors else ""
 
 
 def _blamed(result: Result, said: str) -> str:
@@ -224,7 +225,7 @@ def _blamed(result: Result, said: str) -> str:
 def _next_step(result: Result, outcome: Outcome, said: str) -> str:
     check, file = outcome.check, _own_file(result)
     named = _NOT_WRITTEN.search(said)
-    heard = f"{said}\n{_logged_error(result.records[outcome.scenario])}"
+    heard = f"{said}\n{last_error(result.records[outcome.scenario].log)}"
     function = named[1] if named and file else _blamed(result, heard)
     if not function and outcome is result.outcomes[0]:
         function = _reached(result, outcome)[1]

@@ -870,16 +870,16 @@ def not_started(facts: Facts) -> Verdict:
     return replace(verdict, observed="1") if verdict.passed else verdict
 
 
-def _fails(facts: Facts, action: str, *words: str) -> Verdict:
+def _fails(facts: Facts, action: str, *words: str, worker: str = _WORKER) -> Verdict:
     """Whether it has ended with 1, and told the cause in the last line of its log."""
-    expected = f"exit 1 within 3 s; the last line is failed and names {_WORKER}"
+    expected = f"exit 1 within 3 s; the last line is failed and names {worker}"
     verdict = equals(facts, action, "exit 1", expected)
     if not verdict.passed:
         return verdict
     event, error = facts["last_event"], facts["last_error"]
     if event.value != "failed":
         return Verdict(False, f"the last line: {show(event.value)}", expected, event.evidence)
-    if not all(word in str(error.value) for word in (_WORKER, *words)):
+    if not all(word in str(error.value) for word in (worker, *words)):
         return Verdict(False, f"the cause: {show(error.value)}", expected, error.evidence)
     return Verdict(True, show(error.value), expected, verdict.evidence)
 
@@ -910,12 +910,21 @@ def fails_stopping(facts: Facts) -> Verdict:
 
 @_check("hangs")
 def hangs(facts: Facts) -> Verdict:
-    """One that does not stop is named, and left behind."""
+    """One that does not stop is given its time, named, and left behind."""
     verdict = _fails(facts, "at_TERM")
-    told = facts["worker_ends"]
+    told, waited = facts["worker_ends"], facts["waited"]
     if verdict.passed and f"hung {VICTIM_WORKER}" not in _names(facts, "worker_ends"):
         return Verdict(False, f"logged: {show(told.value)}", verdict.expected, told.evidence)
+    if verdict.passed and waited.value is False:
+        expected = "an end after stop_timeout, 1 s, and not before it"
+        return Verdict(False, "it did not wait so long", expected, waited.evidence)
     return verdict
+
+
+@_check("late")
+def late(facts: Facts) -> Verdict:
+    """A queue that hangs is not waited for until drain is over."""
+    return _fails(facts, "at_TERM", worker="worker queue")
 
 
 @_check("others")
@@ -948,6 +957,9 @@ def stops(facts: Facts) -> Verdict:
         return Verdict(False, f"logged: {show(ends.value)}", expected, ends.evidence)
     if last.value != "stopped":
         return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
+    if facts["waited"].value is False:
+        expected = "0.5 s, drain, for the work that is left: who gives signs of life is not late"
+        return Verdict(False, "it was given up at once", expected, facts["waited"].evidence)
     return verdict
 
 

@@ -995,6 +995,22 @@ def thread_signals(record: Record, daemon: Snapshot) -> Fact:
     return Fact(free, f"{where}: {len(least.blocked)} signals")
 
 
+@_fact
+def waited(record: Record) -> Fact:
+    """Whether it took the time after SIGTERM that its configuration gives, or more: stop_timeout to
+    a worker that hangs, else drain to the work that is left."""
+    reaction, settings = record.reaction("TERM"), record.settings or {}
+    given = settings.get("stop_timeout", settings.get("drain"))
+    if reaction is None or given is None:
+        return Fact(None, "not tried")
+    text = f"{reaction.seconds * 1000:.0f} ms after the TERM"
+    return Fact(reaction.seconds > float(given) * _CLOCKS, text)
+
+
+_CLOCKS = 0.9
+"""What of a time is left that was counted in whole milliseconds, by another clock."""
+
+
 def _last(record: Record) -> dict[str, object]:
     return next(reversed(events(record.log)), {})
 

@@ -66,7 +66,8 @@ def _stood(threads: Sequence[Stuck]) -> str:
         if one.runs and one.seconds > _MUCH:
             said.append(f"{who} still ran, and had used {one.seconds:.1f} s of CPU: a loop.")
         elif one.state in "SD" and one.place and one.place not in _WAITS:
-            said.append(f"{who} slept in {one.place}, not in poll.")
+            lock = ": it waits for a lock, or for another thread" if one.place == "futex" else ""
+            said.append(f"{who} slept in {one.place}, not in poll{lock}.")
     return "\n".join(said[:3])
 
 

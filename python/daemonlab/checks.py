@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from daemonlab.configwork import ANSWERS
+from daemonlab.configwork import ANSWERS, WRONG
 from daemonlab.facts import Facts
 from daemonlab.logwork import UNHEARD
 from daemonlab.scenarios import (
@@ -747,12 +747,17 @@ def _all(facts: Facts, wanted: Mapping[str, object], expected: str) -> Verdict:
 def wrong(facts: Facts) -> Verdict:
     """With --check it refuses what is wrong, and names the line that is."""
     expected = "exit 78, with the file, the line, what stands there and what was expected"
-    found = facts["answers"]
-    if not isinstance(found.value, tuple):
+    found, said = facts["answers"], facts["answers_said"]
+    if not isinstance(found.value, tuple) or not isinstance(said.value, tuple):
         return Verdict(None, found.evidence, expected)
-    for answer, (name, (text, line)) in zip(found.value, ANSWERS.items(), strict=True):
-        if answer != f"{name} 78 {line}: {text.splitlines()[line - 1]}":
-            return Verdict(False, answer, expected, found.evidence)
+    asked = zip(found.value, said.value, ANSWERS.items(), strict=True)
+    for answer, words, (name, (text, line)) in asked:
+        stands = text.splitlines()[line - 1]
+        if answer != f"{name} 78 {line}: {stands}":
+            observed = f'{answer.split(" ")[1]} at "{stands}", line {line}: {WRONG[name]}'
+            return Verdict(
+                False, f"exit {observed}", expected, f"the file:\n{text}it said:\n{words}"
+            )
     return Verdict(True, f"{len(found.value)} of {len(found.value)} refused", expected)
 
 

@@ -9,10 +9,12 @@
  * next. So neither a client that is slow nor a thousand that are silent keep another from its
  * answer, or take the descriptors that jobs need.
  *
- *     /healthz   200 "ok", or 503: a worker gave no sign of life. Whoever asks may start us
- * anew. /readyz    200 "ok", or 503: starting, stopping, or what jobs need cannot be used.
- * Whoever asks should not send us work now; to start us anew would not help. /metrics   200,
- * Prometheus' text format /          200, a page for people
+ *     /healthz   200 "ok", or 503: a worker gave no sign of life.
+ *                Whoever asks may start us anew.
+ *     /readyz    200 "ok", or 503: starting, stopping, or what jobs need cannot be used.
+ *                Whoever asks should not send us work now; a restart would not help.
+ *     /metrics   200, Prometheus' text format
+ *     /          200, a page for people
  *
  * To each come GET and HEAD; other methods get 405 with "Allow: GET, HEAD". Other paths get
  * 404. A request that is none gets 400, or its connection is closed; one whose first line is
@@ -100,8 +102,8 @@ struct health {
  *    looks. It may be at another path in this folder, so wait for it, with LOCK_NB every 10 ms;
  *    -EADDRINUSE when another still holds it after 2 s.
  * 3. If there is something at the path (lstat(2)): what is not a socket is refused with
- * -ENOTSOCK. To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens:
- * remove it. Else it is another's: -EADDRINUSE, and it is not touched.
+ *    -ENOTSOCK. To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens:
+ *    remove it. Else it is another's: -EADDRINUSE, and it is not touched.
  * 4. bind(2) with the mode 0660: by fchmod(2) before it, so that nobody is quicker than
  *    we, and by chmod(2) after it, for bind(2) obeys the umask. Remember device and inode of
  *    the path; listen(2). Close the folder.
@@ -124,12 +126,12 @@ int health_listen(struct health *health, const char *address,
  * allow. Each turn:
  *
  * - accept4(2), non-blocking and close-on-exec, until nobody waits or HEALTH_CLIENTS have come
- * in; each to MHD_add_connection. When there are HEALTH_CLIENTS, first the oldest is ended.
- * With no descriptor left (EMFILE, ENFILE and what accept(2) says besides): end the oldest,
- * too, and let a second pass before the next accept(2): the listener stays readable all the
- * time;
+ *   in; each to MHD_add_connection. When there are HEALTH_CLIENTS, first the oldest is ended.
+ *   With no descriptor left (EMFILE, ENFILE and what accept(2) says besides): end the oldest,
+ *   too, and let a second pass before the next accept(2): the listener stays readable all the
+ *   time;
  * - who is later than HEALTH_PATIENCE is ended. To end one: shutdown(2) of its socket; MHD_run
- * then finds it closed, and MHD_OPTION_NOTIFY_CONNECTION says so;
+ *   then finds it closed, and MHD_OPTION_NOTIFY_CONNECTION says so;
  * - MHD_run.
  *
  * An answer is queued when the head of a request is there, and its body is never read; it has

@@ -48,8 +48,8 @@
  *    looks. It may be at another path in this folder, so wait for it, with LOCK_NB every 10 ms;
  *    -EADDRINUSE when another still holds it after 2 s.
  * 3. If there is something at the path (lstat(2)): what is not a socket is refused with
- * -ENOTSOCK. To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens:
- * remove it. Else it is another's: -EADDRINUSE, and it is not touched.
+ *    -ENOTSOCK. To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens:
+ *    remove it. Else it is another's: -EADDRINUSE, and it is not touched.
  * 4. bind(2) with the mode 0660: by fchmod(2) before it, so that nobody is quicker than
  *    we, and by chmod(2) after it, for bind(2) obeys the umask. Remember device and inode of
  *    the path; listen(2). Close the folder.
@@ -78,12 +78,12 @@ int health_listen(struct health *health, const char *address,
  * allow. Each turn:
  *
  * - accept4(2), non-blocking and close-on-exec, until nobody waits or HEALTH_CLIENTS have come
- * in; each to MHD_add_connection. When there are HEALTH_CLIENTS, first the oldest is ended.
- * With no descriptor left (EMFILE, ENFILE and what accept(2) says besides): end the oldest,
- * too, and let a second pass before the next accept(2): the listener stays readable all the
- * time;
+ *   in; each to MHD_add_connection. When there are HEALTH_CLIENTS, first the oldest is ended.
+ *   With no descriptor left (EMFILE, ENFILE and what accept(2) says besides): end the oldest,
+ *   too, and let a second pass before the next accept(2): the listener stays readable all the
+ *   time;
  * - who is later than HEALTH_PATIENCE is ended. To end one: shutdown(2) of its socket; MHD_run
- * then finds it closed, and MHD_OPTION_NOTIFY_CONNECTION says so;
+ *   then finds it closed, and MHD_OPTION_NOTIFY_CONNECTION says so;
  * - MHD_run.
  *
  * An answer is queued when the head of a request is there, and its body is never read; it has

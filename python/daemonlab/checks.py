@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from daemonlab.configwork import ANSWERS
+from daemonlab.configwork import ANSWERS, WRONG
 from daemonlab.facts import Facts
 from daemonlab.logwork import UNHEARD
 from daemonlab.scenarios import (
@@ -750,12 +750,17 @@ def _all(facts: Facts, wanted: Mapping[str, object], expected: str) -> Verdict:
 def wrong(facts: Facts) -> Verdict:
     """With --check it refuses what is wrong, and names the line that is."""
     expected = "exit 78, with the file, the line, what stands there and what was expected"
-    found = facts["answers"]
-    if not isinstance(found.value, tuple):
+    found, said = facts["answers"], facts["answers_said"]
+    if not isinstance(found.value, tuple) or not isinstance(said.value, tuple):
         return Verdict(None, found.evidence, expected)
-    for answer, (name, (text, line)) in zip(found.value, ANSWERS.items(), strict=True):
-        if answer != f"{name} 78 {line}: {text.splitlines()[line - 1]}":
-            return Verdict(False, answer, expected, found.evidence)
+    asked = zip(found.value, said.value, ANSWERS.items(), strict=True)
+    for answer, words, (name, (text, line)) in asked:
+        stands = text.splitlines()[line - 1]
+        if answer != f"{name} 78 {line}: {stands}":
+            observed = f'{answer.split(" ")[1]} at "{stands}", line {line}: {WRONG[name]}'
+            return Verdict(
+                False, f"exit {observed}", expected, f"the file:\n{text}it said:\n{words}"
+            )
     return Verdict(True, f"{len(found.value)} of {len(found.value)} refused", expected)
 
 
@@ -873,16 +878,16 @@ def not_started(facts: Facts) -> Verdict:
     return replace(verdict, observed="1") if verdict.passed else verdict
 
 
-def _fails(facts: Facts, action: str, *words: str) -> Verdict:
+def _fails(facts: Facts, action: str, *words: str, worker: str = _WORKER) -> Verdict:
     """Whether it has ended with 1, and told the cause in the last line of its log."""
-    expected = f"exit 1 within 3 s; the last line is failed and names {_WORKER}"
+    expected = f"exit 1 within 3 s; the last line is failed and names {worker}"
     verdict = equals(facts, action, "exit 1", expected)
     if not verdict.passed:
         return verdict
     event, error = facts["last_event"], facts["last_error"]
     if event.value != "failed":
         return Verdict(False, f"the last line: {show(event.value)}", expected, event.evidence)
-    if not all(word in str(error.value) for word in (_WORKER, *words)):
+    if not all(word in str(error.value) for word in (worker, *words)):
         return Verdict(False, f"the cause: {show(error.value)}", expected, error.evidence)
     return Verdict(True, show(error.value), expected, verdict.evidence)
 
@@ -913,12 +918,21 @@ def fails_stopping(facts: Facts) -> Verdict:
 
 @_check("hangs")
 def hangs(facts: Facts) -> Verdict:
-    """One that does not stop is named, and left behind."""
+    """One that does not stop is given its time, named, and left behind."""
     verdict = _fails(facts, "at_TERM")
-    told = facts["worker_ends"]
+    told, waited = facts["worker_ends"], facts["waited"]
     if verdict.passed and f"hung {VICTIM_WORKER}" not in _names(facts, "worker_ends"):
         return Verdict(False, f"logged: {show(told.value)}", verdict.expected, told.evidence)
+    if verdict.passed and waited.value is False:
+        expected = "an end after stop_timeout, 1 s, and not before it"
+        return Verdict(False, "it did not wait so long", expected, waited.evidence)
     return verdict
+
+
+@_check("late")
+def late(facts: Facts) -> Verdict:
+    """A queue that hangs is not waited for until drain is over."""
+    return _fails(facts, "at_TERM", worker="worker queue")
 
 
 @_check("others")
@@ -951,6 +965,9 @@ def stops(facts: Facts) -> Verdict:
         return Verdict(False, f"logged: {show(ends.value)}", expected, ends.evidence)
     if last.value != "stopped":
         return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
+    if facts["waited"].value is False:
+        expected = "0.5 s, drain, for the work that is left: who gives signs of life is not late"
+        return Verdict(False, "it was given up at once", expected, facts["waited"].evidence)
     return verdict
 
 

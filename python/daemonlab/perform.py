@@ -590,6 +590,11 @@ def _watch(
     threads = groupwork.threads(daemon.pid) if daemon else ()
     workers = held if isinstance(held, Waits) else None
     reactions = _actions(subject, daemon, scenario.actions, workers) if daemon and not hangs else ()
+    last = _reaction(subject, daemon, "none", time.monotonic(), 0) if daemon and reactions else None
+    if hangs:
+        standing = tuple(map(stuck.look, seen.values()))
+    else:
+        standing = stuck.threads(seen[daemon]) if daemon and last and last.alive else ()
     log = _file(subject.scratch / logwork.LOG)
     return Record(
         scenario=scenario.name,
@@ -608,7 +613,8 @@ def _watch(
         waited=start_time,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
-        stuck=tuple(map(stuck.look, seen.values())) if hangs else (),
+        stuck=standing,
+        last=last,
         threads=threads,
         reactions=(*early, *reactions),
         overtaken=overtaken,

@@ -50,7 +50,7 @@ def _uptime() -> float | None:
 
 def _booted() -> int:
     """When the machine was booted, in seconds since 1970. proc_stat(5), btime."""
-    lines = Path("/proc/stat").read_bytes().splitlines()
+    lines = _read("/proc/stat").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
 
 

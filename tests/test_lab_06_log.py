@@ -92,7 +92,7 @@ def _needs(program: str) -> str:
     return found
 
 
-def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
+def _until(happened: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline

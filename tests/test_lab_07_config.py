@@ -99,7 +99,7 @@ class Daemon:
         self.process.send_signal(signal.SIGHUP)
 
 
-def _until(happened: Callable[[], object], seconds: float = 30) -> None:
+def _until(happened: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline

@@ -122,7 +122,7 @@ class Daemon:
         return str(last["error"])
 
 
-def _until(happened: Callable[[], bool], seconds: float = 30) -> None:
+def _until(happened: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline

@@ -9,7 +9,8 @@ from daemonlab.interfere import denying
 from daemonlab.logwork import events
 from daemonlab.scenarios import ROWS, STUCK
 from labresults import LANGUAGES, explain, facts, record
-from spoolhouse import House, until
+from spoolhouse import House
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 

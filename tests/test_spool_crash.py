@@ -22,7 +22,8 @@ import pytest
 from daemonlab.house import ROOT
 from daemonlab.observe import ProcessGone, children, snapshot
 from labresults import LANGUAGES
-from spoolhouse import LIMIT, House, until
+from spoolhouse import House
+from waiting import LIMIT, until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 

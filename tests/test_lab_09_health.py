@@ -13,7 +13,7 @@ import threading
 import time
 import tomllib
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from daemonlab.healthwork import MOST_CONNECTIONS
 from daemonlab.house import ROOT
 from daemonlab.logwork import events
 from labresults import LANGUAGES, explain, facts
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 PATIENCE = 5.0
@@ -98,13 +99,6 @@ class Daemon:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
-def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def _command(language: str, folder: Path, listen: str, **settings: str) -> list[str]:
     (folder / "spool").mkdir(parents=True, exist_ok=True)
     given = {"log": folder / "log", "spool": folder / "spool", "listen": listen, **settings}
@@ -129,7 +123,7 @@ def _running(
     command = _command(language, folder, listen, **settings)
     with subprocess.Popen([*command, "--foreground"], stdin=subprocess.DEVNULL) as process:
         try:
-            _until(lambda: _logged(folder, "ready") is not None)
+            until(lambda: _logged(folder, "ready") is not None)
             listening = _logged(folder, "listening")
             assert listening
             yield Daemon(process, folder, str(listening["address"]))
@@ -322,10 +316,10 @@ def test_reload(language: str, tmp_path: Path) -> None:
     with _running(language, tmp_path) as daemon:
         settings = (tmp_path / "labd.ini").read_text()
         os.kill(daemon.process.pid, signal.SIGHUP)
-        _until(lambda: 'labd_reloads_total{result="good"} 0' not in _metrics(daemon))
+        until(lambda: 'labd_reloads_total{result="good"} 0' not in _metrics(daemon))
         (tmp_path / "labd.ini").write_text(settings + "nonsense = 1\n")
         os.kill(daemon.process.pid, signal.SIGHUP)
-        _until(
+        until(
             lambda: not re.search(r'reloads_total{result="bad"} 0(\.0)?$', _metrics(daemon), re.M)
         )
         assert daemon.ask("/readyz").status == 200
@@ -372,8 +366,8 @@ def test_prometheus(daemons: dict[str, Daemon], tmp_path: Path) -> None:
         subprocess.Popen(command, stdout=output, stderr=output) as process,
     ):
         try:
-            _until(lambda: len(answers("up==1")) == 2, 120)
-            _until(lambda: len(answers("labd_build_info")) == 2, 60)
+            until(lambda: len(answers("up==1")) == 2, 120)
+            until(lambda: len(answers("labd_build_info")) == 2, 60)
             found = answers("labd_build_info")
         finally:
             process.terminate()
@@ -412,11 +406,11 @@ def test_monit(language: str, tmp_path: Path) -> None:
             ) as process,
         ):
             try:
-                _until(lambda: told("Monit 5") or told("Starting Monit"), 60)
+                until(lambda: told("Monit 5") or told("Starting Monit"), 60)
                 new.rename(new.with_name("aside"))
-                _until(lambda: told("503"), 60)
+                until(lambda: told("503"), 60)
                 new.with_name("aside").rename(new)
-                _until(lambda: told("connection succeeded"), 60)
+                until(lambda: told("connection succeeded"), 60)
             finally:
                 process.terminate()
                 with suppress(subprocess.TimeoutExpired):
@@ -509,7 +503,7 @@ def test_no_descriptor_left(language: str, tmp_path: Path) -> None:
             used = _processor_time(daemon.process.pid) - before
             assert used < 0.5 * (time.monotonic() - began)
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (256, hard))
-        _until(lambda: daemon.ask("/healthz").status == 200)
+        until(lambda: daemon.ask("/healthz").status == 200)
 
 
 def _processor_time(pid: int) -> float:
@@ -576,9 +570,9 @@ def test_many_start_at_one_path(language: str, tmp_path: Path) -> None:
         subprocess.Popen([*command, "--foreground"], stderr=subprocess.PIPE) for command in commands
     ]
     try:
-        _until(lambda: sum(one.poll() is None for one in started) <= 1, 60)
+        until(lambda: sum(one.poll() is None for one in started) <= 1, 60)
         (winner,) = [one for one in started if one.poll() is None]
-        _until(lambda: ask(f"unix:{path}", "/readyz").status == 200)
+        until(lambda: ask(f"unix:{path}", "/readyz").status == 200)
         losers = [one for one in started if one is not winner]
         assert [one.returncode for one in losers] == [1] * 7
         assert all(b"Address already in use" in one.communicate()[1] for one in losers)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from containers import Runner, fake, podman
+from daemonlab.mutants import Edit, Mutant, make
 from daemonlab.observe import children
 from labresults import LANGUAGES
 from spoolhouse import LIMIT, House, until
@@ -133,6 +134,14 @@ def test_forced(language: str, tmp_path: Path, runner: Runner) -> None:
     house = _house(
         language, tmp_path / "house", runner, "job_grace = 60\ndrain = 60\nlog_level = debug\n"
     )
+    _force(house)
+    assert runner.names() == [] and house.idle()
+    assert house.row("deaf")["signal"] == "KILL"
+    undone = [event["name"] for event in house.events("cleanup")]
+    assert undone.index("children_open") + 1 == undone.index("container_open")
+
+
+def _force(house: House) -> None:
     with house.start_ready() as daemon:
         house.drop("deaf", STUBBORN)
         until(lambda: "up" in _said(house, "deaf"))
@@ -140,10 +149,6 @@ def test_forced(language: str, tmp_path: Path, runner: Runner) -> None:
         until(lambda: house.count("stop"))
         daemon.terminate()
         assert daemon.wait(LIMIT) == 1
-    assert runner.names() == [] and house.idle()
-    assert house.row("deaf")["signal"] == "KILL"
-    undone = [event["name"] for event in house.events("cleanup")]
-    assert undone.index("children_open") + 1 == undone.index("container_open")
 
 
 @both
@@ -335,6 +340,59 @@ def _judge(house: House, dropped: Counter[str]) -> None:
         assert ended or row["code"] == int(row["job"][-1]), tuple(row)
     assert not house.names("id") and not house.names("pipe")
     assert not list(house.folder.glob("results.db-*"))
+
+
+# --- daemons with a bug, which the tests above must find ---
+
+
+def _mutant(house: House, name: str, language: str, edit: Edit) -> None:
+    """Let the daemon of this house be one with a bug."""
+    subject = make(Mutant(name, 10, "", (), (), "", {language: (edit,)}), language)
+    house.variables = {**os.environ, **subject.variables}
+    house.command = [*subject.command(13, house.configuration), "--foreground"]
+
+
+NOT_REMOVED = {
+    "c": Edit(
+        "container.c",
+        "int error = container->runner[0] != '\\0' ? sweep(container, true, why) : 0;",
+        "int error = 0;\n    (void)why;",
+    ),
+    "python": Edit(
+        "container.py",
+        "    if container.runner:\n        _sweep(container, True)",
+        "    assert container",
+    ),
+}
+LABEL_FORGOTTEN = {
+    "c": Edit("container.c", '"label=%s", container->label)', '"label=labd.instance")'),
+    "python": Edit("container.py", 'f"label={container.label}"', '"label=labd.instance"'),
+}
+
+
+@both
+def test_mutant_that_leaves_its_containers(
+    language: str, tmp_path: Path, imitation: Runner
+) -> None:
+    """It forgets them on its way out: one is left where test_forced finds none."""
+    house = _house(language, tmp_path / "house", imitation, "job_grace = 60\ndrain = 60\n")
+    _mutant(house, "container-not-removed", language, NOT_REMOVED[language])
+    _force(house)
+    assert len(imitation.names()) == 1
+
+
+@both
+def test_mutant_that_forgets_the_label(language: str, tmp_path: Path, imitation: Runner) -> None:
+    """It removes what another daemon runs, as soon as it starts."""
+    house = _house(language, tmp_path / "house", imitation)
+    other = _house(language, tmp_path / "other", imitation, "job_grace = 0.2\n")
+    _mutant(house, "label-forgotten", language, LABEL_FORGOTTEN[language])
+    with other.daemon():
+        other.drop("others", STUBBORN)
+        until(lambda: "up" in _said(other, "others"))
+        with house.daemon():
+            assert imitation.names() == []
+            until(lambda: other.names("failed"))
 
 
 # --- runners that are missing, hang or fail ---

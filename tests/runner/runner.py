@@ -108,7 +108,8 @@ def ps(words: list[str]) -> int:
     wanted = found.get("--filter", "").removeprefix("label=")
     with locked():
         for file in sorted(FOLDER.iterdir()):
-            if wanted in ("", json.loads(file.read_text())["label"]):
+            label = json.loads(file.read_text())["label"]
+            if wanted in ("", label, label.partition("=")[0]):
                 print(file.name)
     return 0
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLOSE_TIME = 1000 }; /* milliseconds */
+enum { CLOSE_TIME = 5000 }; /* milliseconds */
 
 int children_open(
     struct children *children, int size, int timeout, int grace, struct failure *why) {

@@ -117,7 +117,8 @@ void children_end(struct children *children);
  * children_close - SIGKILL to the group of every child of the table, and wait for their ends.
  *
  * Before and after it, reaps those that have ended, and calls ended for each.
- * Waits for at most a second: a process that cannot be killed must not keep us.
+ * Waits for at most five seconds: a process that cannot be killed must not keep us; one that
+ * was killed on a busy machine needs a while to end.
  * Closes the timer and frees the table. Does nothing when it is not open.
  */
 void children_close(struct children *children, child_ended *ended, void *user);

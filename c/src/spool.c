@@ -273,8 +273,9 @@ static int claim_new(const struct spool *spool, struct claim *claim, struct fail
     if (error == 0)
         return look_at(spool, claim->name, why);
     drop_id(spool, claim->name);
-    /* Who put it there may have taken it away again. ENOENT may be about cur/ as well. */
-    return error == -ENOENT && !exists(spool, "new", claim->name) ? SPOOL_NONE : error;
+    /* Who put it there may have taken it away again; whether it has come back says nothing. But
+     * ENOENT may be about cur/ as well. */
+    return error == -ENOENT && exists(spool, "cur", ".") ? SPOOL_NONE : error;
 }
 
 static int claim_held(struct spool *spool, struct claim *claim, struct failure *why) {

@@ -148,8 +148,8 @@ def children_end(children: Children) -> None:
 def children_close(children: Children, ended: ChildEnded) -> None:
     """SIGKILL to the group of every child of the table, and wait for their ends.
 
-    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most a
-    second: a process that cannot be killed must not keep us. Closes the timer. Does nothing when
-    it is not open.
+    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most
+    five seconds: a process that cannot be killed must not keep us; one that was killed on a busy
+    machine needs a while to end. Closes the timer. Does nothing when it is not open.
     """
     raise labd.failure.todo("children_close")

@@ -24,7 +24,7 @@ _VARIABLES = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 _INPUT = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
 _NO_OUTPUT = (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)
 _ERRORS = (os.POSIX_SPAWN_DUP2, 1, 2)
-_CLOSE_TIME = 1000
+_CLOSE_TIME = 5000
 """Milliseconds."""
 
 
@@ -243,9 +243,9 @@ def _await_ends(children: Children, ended: ChildEnded) -> None:
 def children_close(children: Children, ended: ChildEnded) -> None:
     """SIGKILL to the group of every child of the table, and wait for their ends.
 
-    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most a
-    second: a process that cannot be killed must not keep us. Closes the timer. Does nothing when
-    it is not open.
+    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most
+    five seconds: a process that cannot be killed must not keep us; one that was killed on a busy
+    machine needs a while to end. Closes the timer. Does nothing when it is not open.
     """
     if children.timer < 0:
         return

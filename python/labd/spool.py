@@ -272,8 +272,9 @@ def _claim_new(spool: Spool, claim: Claim) -> int:
         _move(spool, "new", "cur", claim.name, syscalls.RENAME_NOREPLACE)
     except Failure as problem:
         _drop_id(spool, claim.name)
-        # Who put it there may have taken it away again. ENOENT may be about cur/ as well.
-        if problem.error == errno.ENOENT and not _exists(spool, "new", claim.name):
+        # Who put it there may have taken it away again; whether it has come back says nothing. But
+        # ENOENT may be about cur/ as well.
+        if problem.error == errno.ENOENT and _exists(spool, "cur", "."):
             return SPOOL_NONE
         raise
     return _look_at(spool, claim)

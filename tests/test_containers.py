@@ -12,13 +12,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from containers import Runner, fake, podman
 from daemonlab.mutants import Edit, Mutant, make
-from daemonlab.observe import children
+from daemonlab.observe import Process, children
 from labresults import LANGUAGES
 from spoolhouse import LIMIT, House, until
 
@@ -481,6 +481,23 @@ def test_runner_fails(language: str, tmp_path: Path, imitation: Runner) -> None:
 
 
 @both
+@pytest.mark.parametrize("fault", ["run hang", "created hang"])
+def test_asked_before_the_job_runs(
+    language: str, tmp_path: Path, imitation: Runner, fault: str
+) -> None:
+    """podman ends with 0 then: that is not the job's, which has not run; and nothing is left."""
+    settings = "job_timeout = 1\njob_grace = 60\n"
+    house = _house(language, tmp_path / "house", imitation, settings)
+    (imitation.program.parent / "fault").write_text(fault)
+    with house.daemon():
+        house.drop("job", "exit 0")
+        until(house.rows)
+        assert imitation.names() == []
+        until(house.idle)
+    assert house.row("job")["signal"] == "TERM" and house.names("failed") == ["job"]
+
+
+@both
 @pytest.mark.parametrize("name", [b"at 12:30", b"\xff"])
 def test_name_that_no_container_can_get(
     language: str, tmp_path: Path, imitation: Runner, name: bytes
@@ -518,9 +535,18 @@ def test_same_events_with_the_same_keys(tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_podman_in_a_box(tmp_path: Path) -> None:
     """The box itself: its cgroup is gone with all that ran there, also with what was not ended."""
-    before = len(list(children(os.getpid())))
     with podman(tmp_path) as boxed:
         begun = _container(tmp_path, boxed, "test=box", "labbox")
+        ran = [process for process in map(_command, children(os.getpid())) if "conmon" in process]
+        assert ran, "it has no process that could be left"
     begun.communicate(timeout=LIMIT)
-    assert len(list(children(os.getpid()))) <= before + 2
+    left = [process for process in map(_command, children(os.getpid())) if "conmon" in process]
+    assert not left
     assert not list(Path("/sys/fs/cgroup").rglob(f"labd-test-{os.getpid()}"))
+
+
+def _command(process: Process) -> str:
+    """Empty for one that has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{process.pid}/cmdline").read_text()
+    return ""

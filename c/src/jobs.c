@@ -347,7 +347,11 @@ static void ended(
     else
         name_signal(how->si_status, result.signal);
     result.usage = *usage;
-    bool left = container_ended(&jobs->container, result.id, result.code);
+    bool left = container_ended(&jobs->container, result.id, result.code, child->sent != 0);
+    if (left && result.code == 0) {
+        result.code = -1; /* perhaps it has not run */
+        name_signal(child->sent, result.signal);
+    }
     if (left && result.code == CONTAINER_OWN)
         blame_runner(jobs, &result);
     else

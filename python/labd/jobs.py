@@ -382,7 +382,10 @@ def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.stru
     else:
         result.signal = _signal_name(how.si_status)
     result.usage = usage
-    left = container_ended(jobs.container, result.id, result.code)
+    left = container_ended(jobs.container, result.id, result.code, child.sent != 0)
+    if left and result.code == 0:
+        result.code = -1  # perhaps it has not run
+        result.signal = _signal_name(child.sent)
     if left and result.code == CONTAINER_OWN:
         _blame_runner(jobs, result)
     else:

@@ -175,7 +175,7 @@ def ready(facts: Facts) -> Verdict:
     seconds, first = facts["starter_seconds"].value, facts["ready_first"]
     if not isinstance(seconds, float):
         return Verdict(False, "the starter does not return", expected)
-    observed = "ended once it was ready" if first.value else "ended before it was ready"
+    observed = "once it was ready" if first.value else "before it was ready"
     return Verdict(first.value is True, observed, expected, first.evidence)
 
 

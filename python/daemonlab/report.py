@@ -171,11 +171,12 @@ def print_results(
     console: Console, results: Sequence[Result], shows: Shows = everything, lines: int = 0
 ) -> None:
     """The table, then the first failing check of each subject; nothing of no results. lines: how
-    many there is room for, so that the failure need not be scrolled back to; 0 for any number."""
+    many there is room for, so that a failure need not be scrolled back to; 0 for any number."""
+    green = all(result.passed for result in results)
     for form in _FORMS:
         with console.capture() as captured:
             _print(console, results, shows, form)
-        if not lines or captured.get().count("\n") <= lines:
+        if not lines or green or captured.get().count("\n") <= lines:
             break
     console.file.write(captured.get())
     console.file.flush()

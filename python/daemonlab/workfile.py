@@ -112,7 +112,8 @@ def start(lab: Lab, terms: Policy) -> list[str]:
     files = {one: lab.skeleton(SUFFIXES[one]) for one in terms.to_do}
     done = [reset(lab, one) for one, file in files.items() if not os.path.lexists(file)]
     number = lab.number
-    before = {1: "", 2: "Lab 1 is"}.get(number, f"Labs 1 to {number - 1} are")
+    few = {1: "", 2: "Lab 1 is", 3: "Labs 1 and 2 are"}
+    before = few.get(number, f"Labs 1 to {number - 1} are")
     given = f"{before} the reference's in this lab: nothing of yours has to be there."
     points = f"{terms.terms[number].points:g}"
     return [

@@ -24,9 +24,14 @@ _MOST = 400
 """Characters of an error that are shown."""
 
 
-def last_error(log: bytes) -> str:
-    """Why the daemon gave up, as its log tells; empty if it does not."""
-    errors = [one.get("error") for one in events(log) if one.get("event") == "failed"]
+def last_error(log: bytes, pid: int = 0) -> str:
+    """Why a daemon gave up, as its log tells; empty if it does not. pid: of which process, where
+    another has written to the same log."""
+    errors = [
+        one.get("error")
+        for one in events(log)
+        if one.get("event") == "failed" and pid in (0, one.get("pid"))
+    ]
     return str(errors[-1])[:_MOST] if errors else ""
 
 
@@ -35,10 +40,16 @@ def _is_provoked(record: Record) -> bool:
     return any(reaction.action in groupwork.ACTIONS for reaction in record.reactions)
 
 
-def _killed(number: int, shown: str) -> str:
+def _sent(record: Record) -> set[str]:
+    """The signals, without SIG, that the last thing done to it was: of those it may end."""
+    action = record.reactions[-1].action if record.reactions else ""
+    return {"HUP"} if action == "logout" else set(action.split()) if action.isupper() else set()
+
+
+def _killed(record: Record, number: int, shown: str) -> str:
     (short,) = signal_names([number])
     name = f"SIG{short}"
-    if name in shown or number == signal.SIGKILL:
+    if name in shown or short in _sent(record) or number == signal.SIGKILL:
         return ""
     if number in _CRASHES:
         return f"The daemon had crashed by then: {name} ended it."
@@ -47,13 +58,14 @@ def _killed(number: int, shown: str) -> str:
 
 def _ended(record: Record, last: Reaction, shown: str) -> str:
     if last.signal is not None:
-        return _killed(last.signal, shown)
-    error = last_error(record.log)
+        return _killed(record, last.signal, shown)
+    pid = record.daemon.process.pid if record.daemon else 0
+    error = last_error(record.log, pid) if last.code else ""
     if error:
         known = _is_provoked(record) or error in shown
         return "" if known else f'The daemon had ended by then, and logged "failed": "{error}".'
-    asked = any(one.get("event") == "stop" for one in events(record.log))
-    if asked or last.code is None:
+    asked = any(one.get("event") == "stop" and one.get("pid") == pid for one in events(record.log))
+    if asked or _sent(record) or last.code is None:
         return ""
     return f"The daemon had ended by then, with exit code {last.code}, and nobody had asked it to."
 

@@ -70,10 +70,13 @@ def _ended(record: Record, last: Reaction, shown: str) -> str:
     return f"The daemon had ended by then, with exit code {last.code}, and nobody had asked it to."
 
 
-def _stood(threads: Sequence[Stuck]) -> str:
-    """Of those that cannot be woken, the first few."""
+def _stood(threads: Sequence[Stuck], program: str) -> str:
+    """Of those that cannot be woken, the first few. A thread that has but the name of the program
+    is no worker: it may be there to wait."""
     said = []
     for one in threads:
+        if one.thread == program:
+            continue
         who = f"The thread {one.thread} of the daemon" if one.thread else "The daemon"
         if one.runs and one.seconds > _MUCH:
             said.append(f"{who} still ran, and had used {one.seconds:.1f} s of CPU: a loop.")
@@ -88,5 +91,8 @@ def afterwards(record: Record, shown: str) -> str:
     is not known, or among what is shown already."""
     if record.last is None:
         return ""
-    told = _stood(record.stuck) if record.last.alive else _ended(record, record.last, shown)
+    if record.last.alive:
+        told = _stood(record.stuck, record.daemon.comm if record.daemon else "")
+    else:
+        told = _ended(record, record.last, shown)
     return "\n".join(map(printable, told.splitlines()))

@@ -28,7 +28,7 @@ Event = dict[str, str | int]
 def record(last: Reaction | None, *events: Event, stuck: tuple[Stuck, ...] = ()) -> object:
     """What the words are made from."""
     log = b"".join(json.dumps({"pid": 7, **event}).encode() + b"\n" for event in events)
-    daemon = SimpleNamespace(process=SimpleNamespace(pid=7))
+    daemon = SimpleNamespace(process=SimpleNamespace(pid=7), comm="labd")
     return SimpleNamespace(last=last, log=log, stuck=stuck, reactions=(), daemon=daemon)
 
 
@@ -82,6 +82,7 @@ def test_what_was_sent_is_no_news() -> None:
         (Stuck(7, "S", 0.0, "", ""), ""),
         (Stuck(7, "R", 0.2, "", ""), ""),
         (Stuck(7, "S", 0.0, "futex", ""), "The daemon slept in futex"),
+        (Stuck(7, "S", 0.0, "futex", "", "labd"), ""),
         (Stuck(7, "S", 0.0, "futex", "", "queue"), "The thread queue of the daemon slept in futex"),
         (Stuck(7, "R", 9.5, "", ""), "still ran, and had used 9.5 s of CPU"),
     ],

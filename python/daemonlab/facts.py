@@ -993,7 +993,8 @@ def answers_said(record: Record) -> Fact:
 
 # --- lab 8: who works, and how they end ---
 
-_BLOCKABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+BLOCKABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+"""The signals that a thread can block."""
 
 
 @_of_daemon
@@ -1009,8 +1010,8 @@ def thread_signals(record: Record, daemon: Snapshot) -> Fact:
     """The signals that one of those threads does not block: it could be the one that gets them."""
     if not record.threads:
         return Fact(None, "it has but one thread")
-    least = max(record.threads, key=lambda thread: len(_BLOCKABLE - thread.blocked))
-    free = signal_names(_BLOCKABLE - least.blocked)
+    least = max(record.threads, key=lambda thread: len(BLOCKABLE - thread.blocked))
+    free = signal_names(BLOCKABLE - least.blocked)
     where = f"/proc/{daemon.process.pid}/task/{least.number}/status: SigBlk of {least.name}"
     return Fact(free, f"{where}: {len(least.blocked)} signals")
 

@@ -22,10 +22,14 @@ HANGS = {
 CRASHES = {"c": "    abort();\n", "python": "os.abort()"}
 
 
-def record(last: Reaction | None, *events: dict[str, str], stuck: tuple[Stuck, ...] = ()) -> object:
+Event = dict[str, str | int]
+
+
+def record(last: Reaction | None, *events: Event, stuck: tuple[Stuck, ...] = ()) -> object:
     """What the words are made from."""
-    log = b"".join(json.dumps(event).encode() + b"\n" for event in events)
-    return SimpleNamespace(last=last, log=log, stuck=stuck, reactions=())
+    log = b"".join(json.dumps({"pid": 7, **event}).encode() + b"\n" for event in events)
+    daemon = SimpleNamespace(process=SimpleNamespace(pid=7), comm="labd")
+    return SimpleNamespace(last=last, log=log, stuck=stuck, reactions=(), daemon=daemon)
 
 
 RUNS = Reaction("none", alive=True)
@@ -41,11 +45,14 @@ FAILED = {"event": "failed", "error": "read(inotify): Bad file descriptor"}
         (Reaction("none", False, signal=signal.SIGHUP), (), "ended by then: SIGHUP killed it"),
         (Reaction("none", False, signal=signal.SIGKILL), (), ""),
         (Reaction("none", False, code=1), (FAILED,), '"read(inotify): Bad file descriptor"'),
+        (Reaction("none", False, code=1), ({**FAILED, "pid": 8}, {"event": "stop"}), ""),
+        (Reaction("none", False, code=0), (FAILED, {"event": "stop"}), ""),
+        (Reaction("none", False, code=0), (), "with exit code 0, and nobody had asked it to"),
         (Reaction("none", False, code=7), (), "with exit code 7, and nobody had asked it to"),
         (Reaction("none", False, code=0), ({"event": "stop"}, {"event": "stopped"}), ""),
     ],
 )
-def test_an_end(last: Reaction | None, events: tuple[dict[str, str], ...], says: str) -> None:
+def test_an_end(last: Reaction | None, events: tuple[Event, ...], says: str) -> None:
     """A crash, a failure and an end that nobody wished for are told; one that was asked for not."""
     said = afterwards(record(last, *events), "")  # type: ignore[arg-type]
     assert (says in said) if says else said == ""
@@ -59,6 +66,15 @@ def test_what_is_shown_is_not_told_again() -> None:
     assert afterwards(crashed, "killed by SIGBUS") == ""  # type: ignore[arg-type]
 
 
+def test_what_was_sent_is_no_news() -> None:
+    """Before lab 3 a daemon ends of SIGTERM; one that logs errors alone does not log its stop."""
+    for last in (Reaction("none", False, signal=signal.SIGTERM), Reaction("none", False, code=0)):
+        ended = record(last)
+        assert afterwards(ended, "")  # type: ignore[arg-type]
+        ended.reactions = (Reaction("TERM", False),)  # type: ignore[attr-defined]
+        assert afterwards(ended, "") == ""  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("stuck", "says"),
     [
@@ -66,6 +82,7 @@ def test_what_is_shown_is_not_told_again() -> None:
         (Stuck(7, "S", 0.0, "", ""), ""),
         (Stuck(7, "R", 0.2, "", ""), ""),
         (Stuck(7, "S", 0.0, "futex", ""), "The daemon slept in futex"),
+        (Stuck(7, "S", 0.0, "futex", "", "labd"), ""),
         (Stuck(7, "S", 0.0, "futex", "", "queue"), "The thread queue of the daemon slept in futex"),
         (Stuck(7, "R", 9.5, "", ""), "still ran, and had used 9.5 s of CPU"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from daemonlab.checks import CHECKS, show
 from daemonlab.configwork import ANSWERS
 from daemonlab.course import CheckInfo
-from daemonlab.facts import Fact, Facts, documentation
+from daemonlab.facts import BLOCKABLE, Fact, Facts, documentation, signal_names
 from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
 from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, ROWS, WORKERS_NAMED
@@ -178,6 +178,7 @@ KILLED = {"again": (0, True), "again_pidfile": "the second's"}
 UNMOVED = {"in_new_log": None, "in_log_again": None}
 STOPPED = {"at_TERM_TERM": None}
 KEPT = {"pidfile_after": ANOTHER.decode()}
+EVERY = signal_names(BLOCKABLE)
 CAUSE = {"last_event": "failed", "last_error": "worker reporter: poll(): Cannot allocate memory"}
 BROKEN = {"worker_ends": ("failed reporter", "ended config", "ended queue")}
 HUNG = {**CAUSE, "at_TERM": "exit 1", "worker_ends": ("hung reporter",)}
@@ -204,6 +205,7 @@ PASSES: dict[str, dict[str, object]] = {
     "first-error": CAUSE,
     "vanishes": CAUSE,
     "fails-stopping": CAUSE,
+    "hung": {"threads": ("config", "health", "queue", "reporter")},
     "hangs": HUNG,
     "late": LATE_QUEUE,
     "taken": {"again": (1, False)},
@@ -364,6 +366,8 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("foreground", {"printed_events": ()}, "none"),
     ("threads", {"threads": ("labd", "labd", "labd")}, "labd"),
     ("thread-signals", {"thread_signals": ("USR2",)}, "not blocked: USR2"),
+    ("thread-signals", {"thread_signals": EVERY}, "not blocked: all"),
+    ("thread-signals", {"thread_signals": EVERY[1:]}, "not blocked: all but HUP"),
     ("thread-signals", {"blocked": ("HUP", "INT", "USR1", "USR2", "TERM", "CHLD")}, "USR2"),
     ("not-started", {**UNSTARTED, "starter_status": 0}, "the starter: 0"),
     ("not-started", {**UNSTARTED, "output": "labd: failed"}, "no worker is named"),
@@ -412,6 +416,7 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("hung", {"healthz_hung": "200 ok"}, "200 ok"),
     ("hung", {"healthz_hung": "503 late"}, "503 late"),
     ("hung", {"metrics_hung": 503}, "503"),
+    ("hung", {"threads": WORKERS_NAMED}, "config queue reporter"),
     ("taken", {"again": (0, True)}, "read again"),
     ("taken", {"again": (1, False), "healthz_still": "no answer"}, "no answer"),
     ("taken", {"again": None}, "exit 0"),

@@ -315,11 +315,8 @@ def _health_reaction(
     process: Process,
     action: str,
     ask: Callable[[healthwork.Patient], healthwork.Answers],
+    listen: str,
 ) -> Reaction:
-    found = re.search(
-        rb"^listen = (.*)$", (subject.scratch / "labd.ini").read_bytes(), re.MULTILINE
-    )
-    listen = os.fsdecode(found[1]) if found else ""
     patient = healthwork.Patient(
         process.pid, subject.scratch, listen, partial(subject.send, process)
     )
@@ -332,7 +329,9 @@ def _health_reaction(
     )
 
 
-def act(subject: Launch, process: Process, action: str, held: Waits | None = None) -> Reaction:
+def act(
+    subject: Launch, process: Process, action: str, held: Waits | None = None, listen: str = ""
+) -> Reaction:
     """Do one thing to the daemon and see what it does.
 
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
@@ -347,7 +346,7 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     if held is not None and action in groupwork.ACTIONS:
         return _worker_reaction(subject, process, action, held)
     if action in healthwork.ACTIONS:
-        return _health_reaction(subject, process, action, healthwork.ACTIONS[action])
+        return _health_reaction(subject, process, action, healthwork.ACTIONS[action], listen)
     if action == "again":
         return _again(subject, process)
     if action == "afresh":
@@ -382,13 +381,13 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
 
 
 def _actions(
-    subject: Launch, daemon: Process, actions: Sequence[str], held: Waits | None
+    subject: Launch, daemon: Process, actions: Sequence[str], held: Waits | None, listen: str
 ) -> tuple[Reaction, ...]:
     reactions: list[Reaction] = []
     for action in actions:
         if reactions and not reactions[-1].alive and action not in ("again", "afresh"):
             break
-        reactions.append(act(subject, daemon, action, held))
+        reactions.append(act(subject, daemon, action, held, listen))
     return tuple(reactions)
 
 
@@ -479,12 +478,12 @@ def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
     return (_reaction(subject, daemon, LOSS, began, STOP_TIME),)
 
 
-def _ask_early(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
+def _ask_early(subject: Launch, listen: str, seconds: float) -> tuple[Reaction, ...]:
     """Ask the daemon over HTTP as soon as it says that it is starting."""
     daemon = _await_starting(subject, seconds)
     if daemon is None:
         return ()
-    return (_health_reaction(subject, daemon, EARLY, healthwork.starting),)
+    return (_health_reaction(subject, daemon, EARLY, healthwork.starting, listen),)
 
 
 def _await_ready(subject: Launch, seconds: float) -> Ended | None:
@@ -590,10 +589,11 @@ def _watch(
     clock: float,
 ) -> Record:
     """See what the subject turns into, act on it, and write down what it showed."""
+    listen = _settings(scenario, subject.scratch).get("listen", "")
     waited = scenario.killed_early and not _kill_early(subject, start_time)
     ready_first = _ready_first(subject, start_time) if scenario.held_early else None
     early = _abandon(subject, start_time) if scenario.abandoned else ()
-    early += _ask_early(subject, start_time) if scenario.asked_early else ()
+    early += _ask_early(subject, listen, start_time) if scenario.asked_early else ()
     overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
     began = time.monotonic()
     if scenario.foreground:
@@ -610,7 +610,13 @@ def _watch(
     daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
     threads = groupwork.threads(daemon.pid) if daemon else ()
     workers = held if isinstance(held, Waits) else None
-    reactions = _actions(subject, daemon, scenario.actions, workers) if daemon and not hangs else ()
+    acts = scenario.actions if daemon and not hangs else ()
+    reactions = _actions(subject, daemon, acts, workers, listen) if daemon else ()
+    last = _reaction(subject, daemon, "none", time.monotonic(), 0) if daemon and reactions else None
+    if hangs:
+        standing = tuple(map(stuck.look, seen.values()))
+    else:
+        standing = stuck.threads(seen[daemon]) if daemon and last and last.alive else ()
     log = _file(subject.scratch / logwork.LOG)
     return Record(
         scenario=scenario.name,
@@ -629,7 +635,8 @@ def _watch(
         waited=patience,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
-        stuck=tuple(map(stuck.look, seen.values())) if hangs else (),
+        stuck=standing,
+        last=last,
         threads=threads,
         reactions=(*early, *reactions),
         overtaken=overtaken,

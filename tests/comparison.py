@@ -121,6 +121,8 @@ def state(record: Record, lab: int) -> dict[str, Any]:
         del found["bad_lines"]
     # How many of many equal signals arrive is chance: signal(7). That they arrive is not.
     found["log_events"] = tuple(event for event, _ in itertools.groupby(found["log_events"]))
+    if record.scenario == "crashed":
+        del found["unreaped"]  # it may be killed before it has logged that its job has started
     if record.scenario == "race":
         del found["log_events"]  # in which order several daemons log is chance
     if record.scenario == "foreground":  # its lines are the output, with their times

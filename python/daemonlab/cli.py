@@ -737,7 +737,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str) -> lis
     type=click.IntRange(0, 1000),
     default=20,
     show_default=True,
-    help="How many times each lab is run while the machine is kept busy.",
+    help="How many times each lab is run under load.",
 )
 @click.option(
     "--only",

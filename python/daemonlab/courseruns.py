@@ -3,11 +3,9 @@ meant to, each mutant is killed by the check meant for it, and all of that under
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 from daemonlab import coursecheck, skeleton, subjects
 from daemonlab.course import LANGUAGES, Lab
@@ -17,21 +15,15 @@ from daemonlab.explain import first_failing, printed, relative
 from daemonlab.house import BUILD, MUTANTS, PORT, C
 from daemonlab.judge import Result, judge, run_lab
 from daemonlab.mutants import Mutant, MutantError, make, mutants
+from daemonlab.parallel import run_all
 from daemonlab.subjects import BuildError, Subject
 
 RUNS = ("reference", "skeleton", "mutants", "load")
-BUSY = 2 * (os.cpu_count() or 1)
-"""Processes that keep the machine busy while a lab is run under load."""
+BUSY = max(2, (os.cpu_count() or 1) // 4)
+"""How often a lab is run at the same time to be run under load: some five launches a processor, for
+each run makes up to 18 of them, three a processor at a time."""
 _AT_ONCE = 8
 """Mutants that are put through a lab side by side."""
-_SPIN = """
-import os, sys
-parent = int(sys.argv[1])
-while os.getppid() == parent:
-    for _ in range(1_000_000):
-        pass
-"""
-"""Busy for as long as its parent lives: it outlives nobody, however the parent ends."""
 _REMEDY = "daemonlab lab {} --json shows the facts"
 
 
@@ -161,34 +153,30 @@ def killed(lab: Lab, planted: Sequence[Mutant]) -> Proof:
 # --- under load
 
 
-@contextmanager
-def busy(count: int = BUSY) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """So many processes that never rest, for as long as the context lasts."""
-    command = [sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())]
-    with ExitStack() as stack:
-        running = []
-        for _ in range(count):
-            one = stack.enter_context(subprocess.Popen(command, stdin=subprocess.DEVNULL))
-            stack.callback(one.kill)  # before Popen waits for its end
-            running.append(one)
-        yield running
+Run = Callable[[Lab, Sequence[Subject]], list[Result]]
 
 
-def under_load(
-    lab: Lab, times: int, run: Callable[[Lab, Sequence[Subject]], list[Result]] = run_lab
-) -> Proof:
-    """Run the lab so many times while the machine is busy: not one run may fail."""
-    problems = []
-    runs = 0
-    with busy():
-        for number in range(1, times + 1):
-            for result in run(lab, subjects.reference()):
-                runs += 1
-                if fault := failure(result):
-                    remedy = "let it wait for an event, not for time"
-                    text = f"run {number} of {times}: {fault}"
-                    problems.append(Problem(relative(lab.folder / "lab.toml"), text, remedy))
-    claim = f"{runs - len(problems)} of {runs} runs passed while {BUSY} processes kept it busy"
+def _faults(lab: Lab, those: Sequence[Subject], run: Run) -> list[str]:
+    """One run: what is wrong with each subject, or an empty text."""
+    return [failure(result) for result in run(lab, those)]
+
+
+def under_load(lab: Lab, times: int, run: Run = run_lab) -> Proof:
+    """Run the lab so many times, BUSY at a time, so that each is load for the others: not one run
+    may fail."""
+    job = partial(_faults, lab, subjects.reference(), run)
+    told = run_all([job] * times, BUSY)
+    problems = [
+        Problem(
+            relative(lab.folder / "lab.toml"),
+            f"run {number} of {times}: {fault}",
+            "let it wait for an event, not for time",
+        )
+        for number, faults in enumerate(told, 1)
+        for fault in filter(None, faults)
+    ]
+    runs = sum(map(len, told))
+    claim = f"{runs - len(problems)} of {runs} runs passed, {min(BUSY, times)} labs at a time"
     return Proof(lab.number, "load", claim, tuple(problems))
 
 

@@ -65,48 +65,61 @@ static int left_until(long long until) {
     return (int)(until - now_milliseconds());
 }
 
-/* *names gets the names of those that are meant, in *said, which is to be freed; NULL at the
- * end. Returns how many there are, or -errno with nothing left allocated. */
-static int list(struct container *container, bool all, long long until, char **said,
-    char ***names, struct failure *why) {
+/* Those that are meant: names point into what was said. */
+struct listing {
+    char *said;
+    char **names;
+    int count;
+};
+
+static void free_listing(const struct listing *listing) {
+    free(listing->names);
+    free(listing->said);
+}
+
+/* Returns 0 or -errno; listing is to be freed in either case. */
+static int list(struct container *container, bool all, long long until, struct listing *listing,
+    struct failure *why) {
     char filter[sizeof "label=" + CONTAINER_LABEL];
     char *arguments[] = {
         container->runner, "ps", "--all", "--filter", filter, "--format", "{{.Names}}", NULL};
-    int count = 0;
 
+    *listing = (struct listing){0};
     snprintf(filter, sizeof filter, "label=%s", container->label);
-    int code = runner_call(arguments, left_until(until), said, why);
+    int code = runner_call(arguments, left_until(until), &listing->said, why);
+    if (code > 0)
+        return failure_exit(why, EXIT_FAILED, "%s ps: exit code %d: %s", container->runner,
+            code, last_line(listing->said));
     if (code < 0)
         return code;
-    *names = code == 0 ? calloc(strlen(*said) / CONTAINER_NAME + 1, sizeof **names) : NULL;
-    if (*names == NULL) {
-        code = code == 0 ? failure(why, ENOMEM, "calloc() of names")
-                         : failure_exit(why, EXIT_FAILED, "%s ps: exit code %d: %s",
-                               container->runner, code, last_line(*said));
-        free(*said);
-        return code;
-    }
-    for (char *rest = *said, *name; (name = strtok_r(rest, "\n", &rest)) != NULL;)
+    listing->names = calloc(strlen(listing->said) / CONTAINER_NAME + 1, sizeof(char *));
+    if (listing->names == NULL)
+        return failure(why, ENOMEM, "calloc() of names");
+    for (char *rest = listing->said, *name; (name = strtok_r(rest, "\n", &rest)) != NULL;)
         if (is_meant(container, name, all))
-            (*names)[count++] = name;
-    return count;
+            listing->names[listing->count++] = name;
+    return 0;
 }
 
 /* --- removing --- */
 
-/* "RUNNER VERB OPTION… NAME…" Returns its exit code or -errno; *said is to be freed. */
-static int tell(const struct container *container, char *const verb[], char **names, int count,
-    long long until, char **said, struct failure *why) {
-    int words = 0;
+/* "RUNNER VERB OPTION… NAME…" Returns its exit code or -errno; *said is to be freed, and may be
+ * NULL. */
+static int tell(const struct container *container, char *const verb[],
+    const struct listing *listing, long long until, char **said, struct failure *why) {
+    int words = 0, count = 1;
 
+    *said = NULL;
     while (verb[words] != NULL)
         words++;
-    char **arguments = calloc((size_t)(1 + words + count + 1), sizeof *arguments);
+    char **arguments = calloc((size_t)(1 + words + listing->count + 1), sizeof *arguments);
     if (arguments == NULL)
         return failure(why, ENOMEM, "calloc() of arguments");
     arguments[0] = (char *)container->runner;
-    memcpy(arguments + 1, verb, (size_t)words * sizeof *arguments);
-    memcpy(arguments + 1 + words, names, (size_t)count * sizeof *arguments);
+    for (int i = 0; i < words; i++)
+        arguments[count++] = verb[i];
+    for (int i = 0; i < listing->count; i++)
+        arguments[count++] = listing->names[i];
     int code = runner_call(arguments, left_until(until), said, why);
     free(arguments);
     return code;
@@ -114,22 +127,22 @@ static int tell(const struct container *container, char *const verb[], char **na
 
 /* "rm --force" alone would do with docker; podman asks first, and waits. That a container is
  * not there, or does not run, is no failure: the next list will tell. */
-static int end(const struct container *container, char **names, int count, long long until,
-    struct failure *why) {
+static int end(const struct container *container, const struct listing *listing,
+    long long until, struct failure *why) {
+    char *const kill[] = {"kill", "--signal", "KILL", NULL}, *const rm[] = {
+                                                                 "rm", "--force", NULL};
     char *said;
-    int code = tell(container, (char *[]){"kill", "--signal", "KILL", NULL}, names, count,
-        until, &said, why);
 
+    int code = tell(container, kill, listing, until, &said, why);
+    free(said);
     if (code < 0)
         return code;
+    code = tell(container, rm, listing, until, &said, why);
+    if (code >= 0 && said != NULL)
+        failure_exit(why, EXIT_FAILED, "%s rm: exit code %d: %s", container->runner, code,
+            last_line(said));
     free(said);
-    code = tell(container, (char *[]){"rm", "--force", NULL}, names, count, until, &said, why);
-    if (code < 0)
-        return code;
-    failure_exit(
-        why, EXIT_FAILED, "%s rm: exit code %d: %s", container->runner, code, last_line(said));
-    free(said);
-    return 0;
+    return code < 0 ? code : 0;
 }
 
 /* Returns how many there were at first, or -errno. */
@@ -138,18 +151,15 @@ static int sweep(struct container *container, bool all, struct failure *why) {
     int found = 0;
 
     for (int round = 0; round <= ROUNDS; round++) {
-        char *said, **names;
-        int count = list(container, all, until, &said, &names, why);
-        int error = count;
-        if (count > 0)
-            error = round < ROUNDS ? end(container, names, count, until, why) : -EBUSY;
-        if (count >= 0) {
-            free(names);
-            free(said);
-        }
+        struct listing listing;
+        int error = list(container, all, until, &listing, why);
+        bool over = error < 0 || listing.count == 0;
         if (round == 0)
-            found = count;
-        if (error < 0 || count == 0)
+            found = listing.count;
+        if (!over)
+            error = round < ROUNDS ? end(container, &listing, until, why) : -EBUSY;
+        free_listing(&listing);
+        if (over || error < 0)
             return error < 0 ? error : found;
     }
     return found;

@@ -105,7 +105,9 @@ def _grid(rows: Rows) -> Padding:
 
 
 def _heading(result: Result, outcome: Outcome) -> str:
-    return f'{_title(result)}: {outcome.check.title}, in the environment "{outcome.scenario}"'
+    unseen = ", not reached" if outcome.passed is None else ""
+    where = f'in the environment "{outcome.scenario}"'
+    return f"{_title(result)}: {outcome.check.title}{unseen}, {where}"
 
 
 def _more(result: Result) -> str:

@@ -91,11 +91,16 @@ def reset(lab: Lab, language: str) -> str:
 
 
 def functions(lab: Lab) -> list[tuple[str, str]]:
-    """The public functions of the lab's module, in order, each with the first line of its
+    """The public functions of the lab's module, in order, each with the first sentence of its
     contract."""
     header = (C / "src" / f"{lab.module}.h").read_text(encoding="utf-8")
-    found = re.findall(r"(?m)^(?:/\*| \*) (\w+) - (.+?)(?: \*/)?$", header)
-    return [(name, what) for name, what in found if name.startswith(f"{lab.module}_")]
+    found = re.findall(r"(?ms)^(?:/\*| \*) (\w+) - (.+?)(?=\s*\*/|\n \*\n)", header)
+    said = [(name, " ".join(re.sub(r"\n \* ?", " ", what).split())) for name, what in found]
+    return [
+        (name, re.sub(r"\. [A-Z].*", ".", what))
+        for name, what in said
+        if name.startswith(f"{lab.module}_")
+    ]
 
 
 def _folded(text: str, indent: str = "", hanging: str = "") -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from daemonlab import course, explain, last, subjects
+from daemonlab import course, explain, last, subjects, workfile
 from daemonlab.course import LANGUAGES
 from daemonlab.house import LABS
 from daemonlab.judge import run_lab
@@ -137,6 +137,15 @@ def test_functions_that_are_not_written(path: Path) -> None:
     found = explain.unwritten(path)
     assert len(found) == len(re.findall(r"TODO: do what|failure\.todo\(", source)) > 0
     assert all(source.count(f"{name.split('.')[-1]}(") for name in found), found
+
+
+@pytest.mark.parametrize("lab", course.labs(), ids=lambda lab: lab.module)
+def test_sentences_of_the_start(lab: course.Lab) -> None:
+    """Of each public function the first sentence of its contract, whole."""
+    found = workfile.functions(lab)
+    written = explain.unwritten(lab.skeleton("c"))
+    assert sorted(name for name, _ in found) == sorted(written)
+    assert all(re.fullmatch(r"[A-Za-z][^\n]+\.", what) for _, what in found), found
 
 
 SILENT = {

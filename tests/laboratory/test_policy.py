@@ -169,6 +169,7 @@ def shown(which: str) -> str:
         not_executed="",
         settings=None,
         stuck=(),
+        last=None,
         log=b"",
     )
     records = {outcomes[0].scenario: record}

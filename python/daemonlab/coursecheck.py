@@ -71,8 +71,12 @@ def _word_faults(lab: Lab, check: CheckInfo) -> Iterator[str]:
     if check.points < 1:
         yield f"it is worth {check.points} points"
     for function in check.functions:
-        if not re.search(rf"\b{re.escape(function)}\(", _header(lab)):
-            yield f"function: {lab.module} has no public {function}"
+        yield from _function_faults(lab, function)
+
+
+def _function_faults(lab: Lab, function: str) -> Iterator[str]:
+    if not re.search(rf"\b{re.escape(function)}\(", _header(lab)):
+        yield f"function: {lab.module} has no public {function}"
 
 
 def _header(lab: Lab) -> str:
@@ -83,10 +87,16 @@ def _header(lab: Lab) -> str:
 def word_problems(lab: Lab) -> list[Problem]:
     """Each check says what it is, why it matters, where to look, and is worth something."""
     file = _file(lab, "lab.toml")
+    reached = {
+        f"reached.{key}: {fault}"
+        for key, functions in lab.reached.items()
+        for function in functions.split(", ")
+        for fault in _function_faults(lab, function)
+    }
+    faults = [f"{check.id}: {fault}" for check in lab.checks for fault in _word_faults(lab, check)]
     return [
-        Problem(file, f"{check.id}: {fault}", "see CONTRIBUTING.md, Add a check")
-        for check in lab.checks
-        for fault in _word_faults(lab, check)
+        Problem(file, fault, "see CONTRIBUTING.md, Add a check")
+        for fault in (*sorted(reached), *faults)
     ]
 
 

@@ -50,6 +50,9 @@ struct spool {
     size_t held_count;
 };
 
+/* spool_new_id - 128 random bits. Returns 0 or -errno. */
+int spool_new_id(char id[SPOOL_ID + 1], struct failure *why);
+
 /*
  * spool_open - open the spool at path, with the five folders, which are made where they miss.
  *

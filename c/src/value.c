@@ -102,6 +102,29 @@ const char *value_level(void *setting, const char *value) {
     return NULL;
 }
 
+const char *value_runner(void *setting, const char *value) {
+    static const char *const names[] = {"none", "podman", "docker", NULL};
+    const char *name = choose(value, names);
+
+    if (name == NULL && value_file(setting, value) != NULL)
+        return "none, podman, docker or the absolute path of a program";
+    if (name != NULL)
+        strcpy(setting, name == names[0] ? "" : name);
+    return NULL;
+}
+
+const char *value_image(void *setting, const char *value) {
+    const char *letters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-._/:@";
+    size_t length = strlen(value);
+
+    if (length == 0 || length >= IMAGE_SIZE || value[0] == '-' ||
+        strspn(value, letters) != length)
+        return "the name of an image: at most 255 of A-Z a-z 0-9 - . _ / : @";
+    strcpy(setting, value);
+    return NULL;
+}
+
 static bool is_socket(const char *path) {
     return path[0] == '/' && strlen(path) <= LONGEST_SOCKET && path[strlen(path) - 1] != '/';
 }

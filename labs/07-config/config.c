@@ -24,7 +24,8 @@
  * config_load - read and check the file at path; NULL gives the defaults.
  *
  * The language of the file: inifile_read. Each key at most once. A database
- * needs a spool: there are no results without jobs.
+ * needs a spool: there are no results without jobs. So does a runner, and an
+ * image; and the spool has no colon then, which would end its path in --volume.
  *
  * Fills *config whole, or leaves it unspecified on failure. The text of a
  * failure names the file and, where there is one, the line with its key and
@@ -93,8 +94,11 @@ int config_watch_open(
 }
 
 /*
- * config_watch_next - say whether to reload now. Called when way.fd is
- * readable, or next_look has come.
+ * config_watch_next - say whether to reload now. Called whenever the loop has been woken:
+ * because way.fd is readable, because next_look has come, or for something else.
+ *
+ * Where nothing is watched (way.fd is -1), no. So it is in labs 1 to 6, too, which do not call
+ * config_watch_open.
  *
  * Takes all events that wait. If there were any, follows the way again. Yes, if
  *

@@ -18,8 +18,6 @@ from daemonlab.text import printable
 
 _AT_THE_END = frozenset({"stop", "failed", "stopped"})
 """Events that a start logs after it was given up: they do not tell how far it got."""
-_MOST = 400
-"""Characters of an error that are shown."""
 _HANDED_OVER = ("Bad file descriptor", "Broken pipe")
 """Errors of a call whose descriptor another function has made."""
 

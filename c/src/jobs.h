@@ -1,10 +1,12 @@
 /*
  * jobs - the daemon's work: what lies in the spool is run by children, logged, and recorded.
  *
- * What goes wrong with one job is logged and does not stop the daemon. A result
- * that could not be recorded is tried again at each look, and until it is no
- * other job is started. The limits of a job are those of the configuration that
- * holds when it starts, all of one generation, which the event job_started names.
+ * What goes wrong with one job is logged, and stops neither the daemon nor the
+ * others. What has failed is tried again at the next look, and that is in a
+ * second then, if not before. A result that could not be recorded is tried again
+ * at each look, and until it is no other job is started. The limits of a job are those of the
+ * configuration that holds when it starts, all of one generation, which the event job_started
+ * names.
  *
  * One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls
  * what jobs_poll says until jobs_due, then calls jobs_turn.
@@ -41,6 +43,8 @@ struct jobs {
     struct config_store *store;
     long long next_look;   /* -1: when told to */
     long long next_count;  /* of those that wait */
+    long long next_again;  /* try of those that could not be run */
+    bool failed;           /* in this look */
     long long drain_until; /* when what still runs is to be ended; -1: we do not drain */
     bool ending;           /* it was told to end */
 };

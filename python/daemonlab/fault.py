@@ -57,6 +57,8 @@ LOOKS: Mapping[str, str] = {
     "child-descriptors": "ls -l /proc/$(pgrep -P {pid})/fd",
     "child-environment": "tr '\\0' '\\n' < /proc/$(pgrep -P {pid})/environ",
     "append": _FLAGS,
+    "threads": "ps -L -o tid,comm -p {pid}",
+    "thread-signals": "grep SigBlk /proc/{pid}/task/*/status",
 }
 """Checks whose failure can be seen in a daemon that merely runs, without a race and without doing
 anything to it, and how one looks."""
@@ -142,7 +144,11 @@ def candidates(labs: Sequence[Lab], number: int | None = None) -> list[tuple[Mut
     ]
     if not found:
         where = "here" if number is None else f"in lab {number}"
-        raise FaultError(f"there is no fault {where} that can be found by looking")
+        others = sorted({one.lab for one in mutants() if one.killed_by in LOOKS})
+        some = ", ".join(map(str, others))
+        raise FaultError(
+            f"there is no fault {where} that can be found by looking; there are in labs {some}"
+        )
     return found
 
 

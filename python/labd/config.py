@@ -351,7 +351,11 @@ def _look(watch: Watch, path: str) -> bool:
 
 
 def config_watch_next(watch: Watch) -> bool:
-    """Say whether to reload now. Called when way.fd is readable, or next_look has come.
+    """Say whether to reload now. Called whenever the loop has been woken: because way.fd is
+    readable, because next_look has come, or for something else.
+
+    Where nothing is watched (way.fd is -1), no. So it is in labs 1 to 6, too, which do not call
+    config_watch_open.
 
     Takes all events that wait. If there were any, follows the way again. True, if
 

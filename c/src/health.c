@@ -29,7 +29,8 @@ union address {
     struct sockaddr_un un;
 };
 
-enum { REST = 1000, BACKLOG = 128, LINE = 600, MODE = 0660 };
+enum { REST = 1000, WAIT = 2000, LOOK = 10 }; /* milliseconds */
+enum { BACKLOG = 128, LINE = 600, MODE = 0660 };
 
 /* --- the socket --- */
 
@@ -92,6 +93,22 @@ static int listen_tcp(struct health *health, const char *address, struct failure
         health, address, &where, six ? sizeof where.in6 : sizeof where.in, why);
 }
 
+/* Whoever has it only looks and binds, perhaps at another path: he is soon done. Returns 0 or
+ * -errno. */
+static int await_lock(int fd) {
+    long long until = now_milliseconds() + WAIT;
+    struct timespec pause = timespec_of(LOOK);
+
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (now_milliseconds() >= until)
+            return -EADDRINUSE;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 /* Opens and locks the folder of a path, so that nobody else looks and binds there meanwhile. */
 static int lock_folder(const char *path, struct failure *why) {
     char copy[PATH_MAX]; /* dirname(3) writes into it */
@@ -107,8 +124,8 @@ static int lock_folder(const char *path, struct failure *why) {
         error = failure(why, errno, "fstat(%s)", folder);
     else if (status.st_mode & S_IWOTH)
         error = failure(why, EPERM, "bind(unix:%s): everybody may write to %s", path, folder);
-    else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        error = failure(why, errno == EWOULDBLOCK ? EADDRINUSE : errno, "flock(%s)", folder);
+    else if ((error = await_lock(fd)) < 0)
+        error = failure(why, -error, "flock(%s)", folder);
     if (error == 0)
         return fd;
     close(fd);
@@ -211,13 +228,12 @@ static bool is_ready(struct health *health, char text[LINE]) {
     static const char *const because[] = {
         [HEALTH_STARTING] = "starting", [HEALTH_STOPPING] = "stopping"};
     struct failure why;
-    const char *reason;
 
     pthread_mutex_lock(&health->mutex);
-    reason = because[health->state];
+    const char *reason = because[health->state];
+    pthread_mutex_unlock(&health->mutex);
     if (reason == NULL && health->sources.usable(health->sources.user, &why) < 0)
         reason = why.text;
-    pthread_mutex_unlock(&health->mutex);
     snprintf(text, LINE, "%s\n", reason == NULL ? "ok" : reason);
     return reason == NULL;
 }

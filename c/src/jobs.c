@@ -121,10 +121,11 @@ static struct result new_result(struct jobs *jobs, const char *job, long long mi
     return result;
 }
 
+/* A job whose container may run on is not over: its result waits until that is removed. */
 static void conclude(struct jobs *jobs, const struct result *result, long long milliseconds) {
     metrics_job(jobs->metrics, result->code == 0, milliseconds);
     /* The database was waited for with the first: many ends together wait once. */
-    if (jobs->unrecorded_count > 0 || !record(jobs, result))
+    if (jobs->container.left_count > 0 || jobs->unrecorded_count > 0 || !record(jobs, result))
         wait_for_database(jobs, result);
 }
 
@@ -146,6 +147,23 @@ static bool delay(struct jobs *jobs, const char *job, const struct failure *why)
     return false;
 }
 
+/* In a container, where there is a runner. Returns its number or -errno. */
+static pid_t run(
+    struct jobs *jobs, const char *job, const char *path, int output, struct failure *why) {
+    const struct container *container = &jobs->container;
+    char *alone[] = {(char *)job, NULL}, id[SPOOL_ID + 1];
+    struct container_run how;
+
+    if (container->runner[0] == '\0')
+        return children_spawn(jobs->children, job, path, alone, output, why);
+    int error = spool_id(&jobs->spool, job, id, why);
+    if (error == 0)
+        error = container_run(container, id, path, &how, why);
+    if (error < 0)
+        return error;
+    return children_spawn(jobs->children, job, container->runner, how.arguments, output, why);
+}
+
 /* Returns its number, or -errno with nothing left open. */
 static pid_t spawn(struct jobs *jobs, const char *job, struct failure *why) {
     char path[PATH_MAX];
@@ -158,7 +176,7 @@ static pid_t spawn(struct jobs *jobs, const char *job, struct failure *why) {
             return output;
     }
     spool_job(&jobs->spool, job, path);
-    pid_t pid = children_spawn(jobs->children, job, path, output, why);
+    pid_t pid = run(jobs, job, path, output, why);
     if (output >= 0)
         close(output); /* else the pipe would not end with the job */
     if (pid < 0)
@@ -304,6 +322,14 @@ static void log_end(
             result->signal);
 }
 
+/* What a runner says when it could not run the job is no exit code of the job. */
+static void blame_runner(struct jobs *jobs, struct result *result) {
+    snprintf(result->error, sizeof result->error, "%s run: exit code %d: its output says why",
+        jobs->container.runner, result->code);
+    result->code = -1;
+    log_failure(jobs, "error", "job_failed", result->job, result->error);
+}
+
 /* A child_ended of children_reap. */
 static void ended(
     void *user, const struct child *child, const siginfo_t *how, const struct rusage *usage) {
@@ -321,13 +347,26 @@ static void ended(
     else
         name_signal(how->si_status, result.signal);
     result.usage = *usage;
-    log_end(jobs, child, &result, milliseconds);
+    bool left = container_ended(&jobs->container, result.id, result.code);
+    if (left && result.code == CONTAINER_OWN)
+        blame_runner(jobs, &result);
+    else
+        log_end(jobs, child, &result, milliseconds);
     conclude(jobs, &result, milliseconds);
     jobs_look(jobs); /* there is room for another */
 }
 
 int jobs_reap(struct jobs *jobs, struct failure *why) {
-    return children_reap(jobs->children, ended, jobs, why);
+    struct failure unremoved;
+    int error = children_reap(jobs->children, ended, jobs, why);
+
+    if (jobs->container.left_count > 0) {
+        if (container_remove(&jobs->container, &unremoved) < 0)
+            log_event(jobs->log, "error", "container_failed", "{s:o}", "error",
+                log_text(unremoved.text));
+        record_rest(jobs);
+    }
+    return error;
 }
 
 /* --- the turn --- */

@@ -17,6 +17,7 @@
 #include "capture.h"
 #include "children.h"
 #include "config.h"
+#include "container.h"
 #include "failure.h"
 #include "log.h"
 #include "metrics.h"
@@ -36,6 +37,7 @@ struct jobs {
     struct results *results;
     struct capture capture;
     struct spool spool;
+    struct container container;
     struct result *unrecorded; /* results that wait for the database; their jobs are in cur/ */
     int unrecorded_count;
     struct config_store *store;
@@ -73,7 +75,12 @@ int jobs_turn(struct jobs *jobs, const struct pollfd waiting[JOBS_POLL], struct 
 /* jobs_look - look for new jobs at the next jobs_turn. */
 void jobs_look(struct jobs *jobs);
 
-/* jobs_reap - log and record how each child ended, and put its job away: children_reap. */
+/*
+ * jobs_reap - log and record how each child ended, and put its job away: children_reap.
+ *
+ * Where a container may be left, it is removed before that: container_remove. What this could
+ * not remove is logged, and left to container_close.
+ */
 int jobs_reap(struct jobs *jobs, struct failure *why);
 
 /* jobs_drain - take no more; what runs may do so for so many milliseconds, then it is ended. */

@@ -68,16 +68,24 @@ static int make_folders(const struct spool *spool, struct failure *why) {
 
 /* --- ids --- */
 
-/* Gives the name a new id; -EEXIST if it has one. symlink(2) is atomic, as no write(2) is. */
-static int give_id(
-    const struct spool *spool, const char *name, char id[SPOOL_ID + 1], struct failure *why) {
+int spool_new_id(char id[SPOOL_ID + 1], struct failure *why) {
     unsigned char bits[SPOOL_ID / 2];
-    char path[LONGEST_JOB];
 
     if (getrandom(bits, sizeof bits, 0) != sizeof bits)
         return failure(why, errno, "getrandom()");
     for (size_t i = 0; i < sizeof bits; i++)
         snprintf(id + 2 * i, 3, "%02x", bits[i]);
+    return 0;
+}
+
+/* Gives the name a new id; -EEXIST if it has one. symlink(2) is atomic, as no write(2) is. */
+static int give_id(
+    const struct spool *spool, const char *name, char id[SPOOL_ID + 1], struct failure *why) {
+    char path[LONGEST_JOB];
+
+    int error = spool_new_id(id, why);
+    if (error < 0)
+        return error;
     snprintf(path, sizeof path, "id/%s", name);
     if (symlinkat(id, spool->fd, path) < 0)
         return failure(why, errno, "symlink(%s/%s)", spool->path, path);
@@ -276,8 +284,9 @@ static int claim_new(const struct spool *spool, struct claim *claim, struct fail
     if (error == 0)
         return look_at(spool, claim->name, why);
     drop_id(spool, claim->name);
-    /* Who put it there may have taken it away again. ENOENT may be about cur/ as well. */
-    return error == -ENOENT && !exists(spool, "new", claim->name) ? SPOOL_NONE : error;
+    /* Who put it there may have taken it away again; whether it has come back says nothing. But
+     * ENOENT may be about cur/ as well. */
+    return error == -ENOENT && exists(spool, "cur", ".") ? SPOOL_NONE : error;
 }
 
 static int claim_held(struct spool *spool, struct claim *claim, struct failure *why) {

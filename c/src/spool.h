@@ -51,6 +51,9 @@ struct spool {
     size_t due; /* the first so many of them are given again, the others after spool_again */
 };
 
+/* spool_new_id - 128 random bits. Returns 0 or -errno. */
+int spool_new_id(char id[SPOOL_ID + 1], struct failure *why);
+
 /*
  * spool_open - open the spool at path, with the five folders, which are made where they miss.
  *

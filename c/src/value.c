@@ -85,16 +85,44 @@ const char *value_bytes(void *setting, const char *value) {
                : "a number of bytes from 0 to 1073741824";
 }
 
-const char *value_level(void *setting, const char *value) {
-    static const char *const levels[] = {"debug", "info", "warning", "error"};
+/* The one of the names, the last of which is NULL, that the value is; or NULL. */
+static const char *choose(const char *value, const char *const *names) {
+    while (*names != NULL && strcmp(value, *names) != 0)
+        names++;
+    return *names;
+}
 
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        if (strcmp(value, levels[i]) == 0) {
-            *(const char **)setting = levels[i];
-            return NULL;
-        }
-    }
-    return "debug, info, warning or error";
+const char *value_level(void *setting, const char *value) {
+    static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+    const char *level = choose(value, levels);
+
+    if (level == NULL)
+        return "debug, info, warning or error";
+    *(const char **)setting = level;
+    return NULL;
+}
+
+const char *value_runner(void *setting, const char *value) {
+    static const char *const names[] = {"none", "podman", "docker", NULL};
+    const char *name = choose(value, names);
+
+    if (name == NULL && value_file(setting, value) != NULL)
+        return "none, podman, docker or the absolute path of a program";
+    if (name != NULL)
+        strcpy(setting, name == names[0] ? "" : name);
+    return NULL;
+}
+
+const char *value_image(void *setting, const char *value) {
+    const char *letters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-._/:@";
+    size_t length = strlen(value);
+
+    if (length == 0 || length >= IMAGE_SIZE || value[0] == '-' ||
+        strspn(value, letters) != length)
+        return "the name of an image: at most 255 of A-Z a-z 0-9 - . _ / : @";
+    strcpy(setting, value);
+    return NULL;
 }
 
 static bool is_socket(const char *path) {

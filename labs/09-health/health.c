@@ -44,8 +44,9 @@
  * EADDRINUSE whether anybody listens there or not. So, in this order:
  *
  * 1. Open the folder (O_DIRECTORY); one that everybody may write to is refused with -EPERM.
- * 2. flock(2) it, exclusive, without waiting: of two that start at once one is to look and bind
- *    before the other looks. -EADDRINUSE when another holds it.
+ * 2. flock(2) it, exclusive: of two that start at once one is to look and bind before the other
+ *    looks. It may be at another path in this folder, so wait for it, with LOCK_NB every 10 ms;
+ *    -EADDRINUSE when another still holds it after 2 s.
  * 3. If there is something at the path (lstat(2)): what is not a socket is refused with
  * -ENOTSOCK. To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens:
  * remove it. Else it is another's: -EADDRINUSE, and it is not touched.
@@ -98,8 +99,9 @@ int health_start(struct health *health, struct failure *why) {
 /*
  * health_state - say what /readyz has to say from now on.
  *
- * When it returns, no call of usable is under way that began in another state: what that looks
- * at may be closed then. /healthz asks group_late, with the limit of now, in every state.
+ * Never waits for anybody but for who reads or stores the state: no mutex is held while usable
+ * is called, which a disk that does not answer may keep for ever. /healthz asks group_late,
+ * with the limit of now, in every state.
  */
 void health_state(struct health *health, enum health_state state) {
     (void)health;

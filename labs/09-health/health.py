@@ -70,7 +70,7 @@ class Sources:
     metrics: Metrics
     usable: Callable[[], None]
     """Raises Failure while what jobs need, spool and database, cannot be used. Called in the
-    server's thread, and only while the state is READY."""
+    server's thread, when the state is READY; it may still run when that has changed."""
     limit: Callable[[], int]
     """How many milliseconds a worker may be without a sign of life: worker_timeout of now."""
     log: Log
@@ -100,7 +100,7 @@ class Health:
     path: tuple[int, int] | None = None
     """Device and inode of the socket's path: to know it again. None: there is no path."""
     mutex: threading.Lock = field(default_factory=threading.Lock)
-    """Guards state, and each call of usable."""
+    """Guards state."""
     state: str = STARTING
     thread: threading.Thread | None = None
     stop: int = -1
@@ -125,8 +125,9 @@ def health_listen(address: str, sources: Sources) -> Health:
     EADDRINUSE whether anybody listens there or not. So, in this order:
 
     1. Open the folder (O_DIRECTORY); one that everybody may write to is refused with EPERM.
-    2. flock(2) it, exclusive, without waiting: of two that start at once one is to look and bind
-       before the other looks. EADDRINUSE when another holds it.
+    2. flock(2) it, exclusive: of two that start at once one is to look and bind before the other
+       looks. It may be at another path in this folder, so wait for it, with LOCK_NB every 10 ms;
+       EADDRINUSE when another still holds it after 2 s.
     3. If there is something at the path (lstat(2)): what is not a socket is refused with ENOTSOCK.
        To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens: remove it.
        Else it is another's: EADDRINUSE, and it is not touched.
@@ -168,8 +169,9 @@ def health_start(health: Health) -> None:
 def health_state(health: Health, state: str) -> None:
     """Say what /readyz has to say from now on.
 
-    When it returns, no call of usable is under way that began in another state: what that looks at
-    may be closed then. /healthz asks group_late, with the limit of now, in every state.
+    Never waits for anybody but for who reads or stores the state: no lock is held while usable is
+    called, which a disk that does not answer may keep for ever. /healthz asks group_late, with the
+    limit of now, in every state.
     """
     raise labd.failure.todo("health_state")
 

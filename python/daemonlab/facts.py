@@ -121,6 +121,12 @@ def starter_seconds(record: Record) -> Fact:
 
 
 @_fact
+def ready_first(record: Record) -> Fact:
+    """Whether the log said that the daemon is ready before its starter ended."""
+    return Fact(record.ready_first, str(starter_status(record).evidence))
+
+
+@_fact
 def output(record: Record) -> Fact:
     """What it printed, as text."""
     return Fact(record.output.decode(errors="backslashreplace").replace("\r\n", "\n").strip())
@@ -440,7 +446,9 @@ def again(record: Record) -> Fact:
         return Fact(None, "not tried")
     second = reaction.again
     left = "left a daemon" if second.daemon else "left none"
-    return Fact((second.code, bool(second.daemon)), f"exit {second.code}, {left}")
+    ended = "does not return" if second.signal is None else f"SIG{_signal_name(second.signal)}"
+    told = ended if second.code is None else f"exit {second.code}"
+    return Fact((second.code, bool(second.daemon)), f"{told}, {left}")
 
 
 @_fact

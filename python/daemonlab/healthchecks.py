@@ -1,6 +1,6 @@
 """Lab 9's checks: what a daemon says of its health, to whom, and how soon."""
 
-from daemonlab.checks import Verdict, equals, register, show
+from daemonlab.checks import Verdict, equals, how_ended, register, show
 from daemonlab.facts import Facts
 from daemonlab.healthwork import MOST_CONNECTIONS
 
@@ -137,7 +137,7 @@ def taken(facts: Facts) -> Verdict:
         return _all(facts, expected, healthz_still="200 ok")
     status, told = facts["starter_status"], facts["output"]
     if status.value != 1:
-        return Verdict(False, f"exit {show(status.value)}", expected, status.evidence)
+        return Verdict(False, how_ended(status.value), expected, status.evidence)
     if "bind(" not in str(told.value):
         return Verdict(False, show(told.value), expected, status.evidence)
     return _all(facts, expected, socket_after="file")
@@ -149,7 +149,7 @@ def stale_socket(facts: Facts) -> Verdict:
     expected = "it starts, and answers there; mode 660"
     status, still = facts["starter_status"], facts["readyz_still"]
     if status.value != 0:
-        return Verdict(False, f"exit {show(status.value)}", expected, status.evidence)
+        return Verdict(False, how_ended(status.value), expected, status.evidence)
     if still.value in (None, "no answer"):
         return Verdict(False, "no answer", expected, still.evidence)
     return _all(facts, expected, socket_mode="socket 660")

@@ -37,6 +37,8 @@ START_TIME = 5.0
 """Seconds that a starter is given; many that start at once are given so much for each."""
 STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
+_HOLD_TIME = 1.0
+"""Seconds that a starter is given, while its daemon stands still, to end or to come to rest."""
 STORM = 100
 """How many times the storm stops, continues and hangs up the daemon."""
 _SETTLE_TIME = 2.0
@@ -107,8 +109,8 @@ def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
 
 
 def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
-    """Look until the log says that a labd is ready, or two looks at any other program, or at a labd
-    that is not to say so, show the same processes at rest: one may let its starter go too early.
+    """Look until two looks show the same processes at rest, and the log of a labd that is to say so
+    says that it is ready: one may let its starter go too early, another may end right after it.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
     """
@@ -119,7 +121,7 @@ def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
         now = [(process, _picture(process)) for process in processes]
         still = before == now and all(picture for _, picture in now)
         if not scenario.any_program and scenario.settings.get("log_level") not in _SILENT:
-            still = _settled(subject, scenario, len(now))
+            still = still and _settled(subject, scenario, len(now))
         # Nobody there: one whose parent left it while we looked is missed. So look once more.
         settled = still if now else before == now
         if settled or time.monotonic() > deadline:
@@ -193,6 +195,7 @@ def _again(subject: Launch, daemon: Process) -> Reaction:
         left = _left(second, failed=ended is not None and ended.code != 0)
         again = Again(
             code=ended.code if ended else None,
+            signal=ended.signal if ended else None,
             seconds=ended.time - second.began if ended else START_TIME,
             output=second.output(),
             daemon=left[0].pid if left else 0,
@@ -395,6 +398,45 @@ def _await_starting(subject: Launch, seconds: float) -> Process | None:
     return found if isinstance(found, Process) else None
 
 
+def _at_rest(processes: Sequence[Process]) -> bool:
+    """Whether each of them waits for something, or is gone."""
+    for process in processes:
+        with suppress(ProcessGone):
+            if snapshot(process.pid, {"status"}).state not in "STZX":
+                return False
+    return True
+
+
+def _hold(subject: Launch, daemon: Process) -> None:
+    """Stop the daemon until its starter has ended, or three looks have shown that it waits: a
+    starter that does not wait for its daemon ends meanwhile, be the machine as slow as it may."""
+    looks = 0
+
+    def seen() -> bool:
+        nonlocal looks
+        looks = looks + 1 if _at_rest(subject.processes()) else 0
+        return subject.wait_starter(0) is not None or looks == 3
+
+    with suppress(ProcessGone):
+        subject.send(daemon, signal.SIGSTOP)
+        until(seen, _HOLD_TIME)
+        subject.send(daemon, signal.SIGCONT)
+
+
+def _ready_first(subject: Launch, seconds: float) -> bool | None:
+    """Hold the daemon as soon as it is starting, and see what comes first: that it says that it is
+    ready, or that its starter ends."""
+
+    def ready() -> bool:
+        return any(event.get("event") == "ready" for event in _log_events(subject))
+
+    if daemon := _await_starting(subject, seconds):
+        _hold(subject, daemon)
+    until(lambda: subject.wait_starter(0) or ready(), seconds)
+    ended = subject.wait_starter(0)  # first this, then the log: what it does not say now is late
+    return ready() if ended else True if ready() else None
+
+
 def _kill_early(subject: Launch, seconds: float) -> bool:
     """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
     daemon = _await_starting(subject, seconds)
@@ -531,6 +573,7 @@ def _watch(
     """See what the subject turns into, act on it, and write down what it showed."""
     listen = _settings(scenario, subject.scratch).get("listen", "")
     waited = scenario.killed_early and not _kill_early(subject, start_time)
+    ready_first = _ready_first(subject, start_time) if scenario.held_early else None
     early = _abandon(subject, start_time) if scenario.abandoned else ()
     early += _ask_early(subject, listen, start_time) if scenario.asked_early else ()
     overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
@@ -562,6 +605,7 @@ def _watch(
         starter_code=ended.code if ended else None,
         starter_signal=ended.signal if ended else None,
         starter_seconds=ended.time - subject.began if ended else None,
+        ready_first=ready_first,
         waited=start_time,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),

@@ -52,7 +52,8 @@ HEAD = 16384
 
 STARTING, READY, STOPPING = "starting", "ready", "stopping"
 
-_REST = 1000
+_REST, _WAIT, _LOOK = 1000, 2000, 10
+"""Milliseconds."""
 _BACKLOG = 128
 _MODE = 0o660
 _PLAIN = "text/plain; charset=utf-8"
@@ -67,7 +68,7 @@ class Sources:
     metrics: Metrics
     usable: Callable[[], None]
     """Raises Failure while what jobs need, spool and database, cannot be used. Called in the
-    server's thread, and only while the state is READY."""
+    server's thread, when the state is READY; it may still run when that has changed."""
     limit: Callable[[], int]
     """How many milliseconds a worker may be without a sign of life: worker_timeout of now."""
     log: Log
@@ -97,7 +98,7 @@ class Health:
     path: tuple[int, int] | None = None
     """Device and inode of the socket's path: to know it again. None: there is no path."""
     mutex: threading.Lock = field(default_factory=threading.Lock)
-    """Guards state, and each call of usable."""
+    """Guards state."""
     state: str = STARTING
     thread: threading.Thread | None = None
     stop: int = -1
@@ -144,6 +145,18 @@ def _listen_tcp(health: Health, address: str) -> None:
     health.address = f"{host}:{health.listener.getsockname()[1]}"
 
 
+def _await_lock(fd: int) -> None:
+    """Whoever has it only looks and binds, perhaps at another path: he is soon done."""
+    until = now_milliseconds() + _WAIT
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if now_milliseconds() >= until:
+                raise OSError(errno.EADDRINUSE, "") from None
+        time.sleep(_LOOK / 1000)
+
+
 def _lock_folder(path: str) -> int:
     """Open and lock the folder of a path, so that nobody else looks and binds there meanwhile."""
     folder = os.path.dirname(path)
@@ -154,13 +167,8 @@ def _lock_folder(path: str) -> int:
             status = os.fstat(fd)
         if status.st_mode & stat.S_IWOTH:
             raise failure(f"bind(unix:{path}): everybody may write to {folder}", errno.EPERM)
-        try:
-            with failing(f"flock({folder})"):
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except Failure as failed:
-            if failed.error == errno.EWOULDBLOCK:
-                raise failure(f"flock({folder})", errno.EADDRINUSE) from None
-            raise
+        with failing(f"flock({folder})"):
+            _await_lock(fd)
         undo.pop_all()
     return fd
 
@@ -235,8 +243,9 @@ def health_listen(address: str, sources: Sources) -> Health:
     EADDRINUSE whether anybody listens there or not. So, in this order:
 
     1. Open the folder (O_DIRECTORY); one that everybody may write to is refused with EPERM.
-    2. flock(2) it, exclusive, without waiting: of two that start at once one is to look and bind
-       before the other looks. EADDRINUSE when another holds it.
+    2. flock(2) it, exclusive: of two that start at once one is to look and bind before the other
+       looks. It may be at another path in this folder, so wait for it, with LOCK_NB every 10 ms;
+       EADDRINUSE when another still holds it after 2 s.
     3. If there is something at the path (lstat(2)): what is not a socket is refused with ENOTSOCK.
        To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens: remove it.
        Else it is another's: EADDRINUSE, and it is not touched.
@@ -274,12 +283,13 @@ def _is_alive(health: Health) -> tuple[bool, str]:
 
 def _is_ready(health: Health) -> tuple[bool, str]:
     with health.mutex:
-        if health.state != READY:
-            return False, f"{health.state}\n"
-        try:
-            health.sources.usable()
-        except Failure as failed:
-            return False, f"{failed.text}\n"
+        state = health.state
+    if state != READY:
+        return False, f"{state}\n"
+    try:
+        health.sources.usable()
+    except Failure as failed:
+        return False, f"{failed.text}\n"
     return True, "ok\n"
 
 
@@ -336,7 +346,7 @@ _LENGTH = re.compile(rb"content-length:(?![ \t]*\d+[ \t]*$)", re.IGNORECASE)
 def _read_head(head: bytes) -> tuple[int, str, str]:
     """Status 0, method and path of a request; or a status that refuses it."""
     first, *fields = re.split(rb"\r?\n", head)
-    words = [word for word in first.split(b" ") if word]
+    words = re.split(rb" +", first)
     if len(words) == 3 and re.fullmatch(rb"HTTP/[02-9]\.\d", words[2]):
         return 505, "", ""
     if len(words) != 3 or not re.fullmatch(rb"HTTP/1\.\d", words[2]):
@@ -516,8 +526,9 @@ def health_start(health: Health) -> None:
 def health_state(health: Health, state: str) -> None:
     """Say what /readyz has to say from now on.
 
-    When it returns, no call of usable is under way that began in another state: what that looks at
-    may be closed then. /healthz asks group_late, with the limit of now, in every state.
+    Never waits for anybody but for who reads or stores the state: no lock is held while usable is
+    called, which a disk that does not answer may keep for ever. /healthz asks group_late, with the
+    limit of now, in every state.
     """
     with health.mutex:
         health.state = state

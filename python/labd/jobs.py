@@ -30,6 +30,13 @@ from labd.children import (
 )
 from labd.clock import now_milliseconds
 from labd.config import Store, config_get
+from labd.container import (
+    CONTAINER_OWN,
+    Container,
+    container_ended,
+    container_remove,
+    container_run,
+)
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
 from labd.metrics import Metrics, metrics_job, metrics_queue, metrics_reaped, metrics_running
@@ -71,6 +78,7 @@ class Jobs:
     results: Results = field(default_factory=Results)
     capture: Capture = field(default_factory=Capture)
     spool: Spool = field(default_factory=Spool)
+    container: Container = field(default_factory=Container)
     unrecorded: list[Result] = field(default_factory=list)
     """Results that wait for the database; their jobs are in cur/."""
     store: Store = field(default_factory=Store)
@@ -171,9 +179,10 @@ def _new_result(jobs: Jobs, job: str, milliseconds: int) -> Result:
 
 
 def _conclude(jobs: Jobs, result: Result, milliseconds: int) -> None:
+    """A job whose container may run on is not over: its result waits until that is removed."""
     metrics_job(jobs.metrics, result.code == 0, milliseconds)
     # The database was waited for with the first: many ends together wait once.
-    if jobs.unrecorded or not _record(jobs, result):
+    if jobs.container.left or jobs.unrecorded or not _record(jobs, result):
         jobs.unrecorded.append(result)
 
 
@@ -202,11 +211,20 @@ def _delay(jobs: Jobs, job: str, why: Failure) -> bool:
     return False
 
 
+def _run(jobs: Jobs, job: str, path: str, output: int) -> int:
+    """In a container, where there is a runner. Returns its number. Raises Failure."""
+    container = jobs.container
+    if not container.runner:
+        return children_spawn(jobs.children, job, path, [job], output)
+    how = container_run(container, spool_id(jobs.spool, job), path)
+    return children_spawn(jobs.children, job, container.runner, how, output)
+
+
 def _spawn(jobs: Jobs, job: str) -> int:
     """Returns its number. Raises Failure, with nothing left open then."""
     output = -1 if jobs.capture.epoll < 0 else capture_begin(jobs.capture, job)
     try:
-        return children_spawn(jobs.children, job, spool_job(jobs.spool, job), output)
+        return _run(jobs, job, spool_job(jobs.spool, job), output)
     except Failure:
         capture_end(jobs.capture, job)
         raise
@@ -344,6 +362,14 @@ def _log_end(jobs: Jobs, child: Child, result: Result, ran: int) -> None:
     )
 
 
+def _blame_runner(jobs: Jobs, result: Result) -> None:
+    """What a runner says when it could not run the job is no exit code of the job."""
+    runner = jobs.container.runner
+    result.error = f"{runner} run: exit code {result.code}: its output says why"
+    result.code = -1
+    _log_failure(jobs, "error", "job_failed", result.job, result.error)
+
+
 def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.struct_rusage) -> None:
     milliseconds = now_milliseconds() - child.started
     metrics_reaped(jobs.metrics)
@@ -356,14 +382,34 @@ def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.stru
     else:
         result.signal = _signal_name(how.si_status)
     result.usage = usage
-    _log_end(jobs, child, result, milliseconds)
+    left = container_ended(jobs.container, result.id, result.code)
+    if left and result.code == CONTAINER_OWN:
+        _blame_runner(jobs, result)
+    else:
+        _log_end(jobs, child, result, milliseconds)
     _conclude(jobs, result, milliseconds)
     jobs_look(jobs)  # there is room for another
 
 
 def jobs_reap(jobs: Jobs) -> None:
-    """Log and record how each child ended, and put its job away: children_reap. Raises Failure."""
-    children_reap(jobs.children, lambda child, how, usage: _ended(jobs, child, how, usage))
+    """Log and record how each child ended, and put its job away: children_reap.
+
+    Where a container may be left, it is removed before that: container_remove. What this could not
+    remove is logged, and left to container_close. Raises Failure.
+    """
+    try:
+        children_reap(jobs.children, lambda child, how, usage: _ended(jobs, child, how, usage))
+    finally:
+        if jobs.container.left:
+            _remove_left(jobs)
+
+
+def _remove_left(jobs: Jobs) -> None:
+    try:
+        container_remove(jobs.container)
+    except Failure as failure:
+        log_event(jobs.log, "error", "container_failed", error=log_text(failure.text))
+    _record_rest(jobs)
 
 
 # --- the turn ---

@@ -106,10 +106,15 @@ def _make_folders(spool: Spool) -> None:
 # --- ids ---
 
 
+def spool_new_id() -> str:
+    """128 random bits. Raises Failure."""
+    with failing("getrandom()"):
+        return os.urandom(SPOOL_ID // 2).hex()
+
+
 def _give_id(spool: Spool, name: str) -> str:
     """Give the name a new id; EEXIST if it has one. symlink(2) is atomic, as no write(2) is."""
-    with failing("getrandom()"):
-        new = os.urandom(SPOOL_ID // 2).hex()
+    new = spool_new_id()
     with failing(f"symlink({spool.path}/id/{name})"):
         os.symlink(new, f"id/{name}", dir_fd=spool.fd)
     return new
@@ -287,8 +292,9 @@ def _claim_new(spool: Spool, claim: Claim) -> int:
         _move(spool, "new", "cur", claim.name, syscalls.RENAME_NOREPLACE)
     except Failure as problem:
         _drop_id(spool, claim.name)
-        # Who put it there may have taken it away again. ENOENT may be about cur/ as well.
-        if problem.error == errno.ENOENT and not _exists(spool, "new", claim.name):
+        # Who put it there may have taken it away again; whether it has come back says nothing. But
+        # ENOENT may be about cur/ as well.
+        if problem.error == errno.ENOENT and _exists(spool, "cur", "."):
             return SPOOL_NONE
         raise
     return _look_at(spool, claim)

@@ -8,7 +8,7 @@ from daemonlab.course import CheckInfo
 from daemonlab.facts import Fact, Facts, documentation
 from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, ROWS, WARMUP, WORKERS_NAMED
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, ROWS, WORKERS_NAMED
 
 # How jobs end, in any scenario: what is due there is a fact as well.
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
@@ -21,7 +21,8 @@ GOOD: dict[str, object] = {
     "environment": "friendly",
     "trouble": "",
     "starter_status": 0,
-    "starter_seconds": WARMUP + 0.1,
+    "starter_seconds": 0.9,
+    "ready_first": True,
     "output": "",
     "processes": 1,
     "parent": "reaper",
@@ -231,12 +232,14 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("pipe", {"pipes": ("r",)}, "r"),
     ("abandoned", {"at_loss": "killed by SIGPIPE"}, "SIGPIPE"),
     ("abandoned", {"at_loss": "runs on"}, "runs on"),
-    ("ready", {"starter_seconds": 0.01}, "10 ms"),
+    ("ready", {"ready_first": False}, "ended before it was ready"),
+    ("ready", {"ready_first": None}, "ended before it was ready"),
     ("ready", {"starter_seconds": None}, "does not return"),
     ("verdict", {**FAILED, "starter_status": 0}, "exit 0"),
     ("verdict", {**FAILED, "output": ""}, "does not say why"),
     ("verdict", {**FAILED, "processes": 1}, "1 process left"),
     ("verdict", {**FAILED, "starter_status": "running"}, "does not return"),
+    ("verdict", {**FAILED, "starter_status": "SIGSEGV"}, "killed by SIGSEGV, says why"),
     ("death", {**FAILED, "starter_status": 0}, "exit 0"),
     ("death", {**FAILED, "output": ""}, "says nothing"),
     ("death", {**FAILED, "starter_status": "running"}, "does not return"),
@@ -525,7 +528,7 @@ def test_partly_known(name: str, unknown: dict[str, object]) -> None:
         ("umask", {"umask": "002", "umask_chosen": "002"}),
         ("directory", {"directory": "/srv", "directory_chosen": None}),
         ("directory", {"directory": "/srv", "directory_chosen": "/srv", "directory_kept": True}),
-        ("ready", {"starter_seconds": 3.0}),
+        ("ready", {"starter_seconds": 0.01}),
         ("lines", {"extra_writes": None}),
         ("stop-children", {}),
     ],
@@ -550,7 +553,7 @@ def test_show(value: object, shown: str) -> None:
 def info(name: str, *scenarios: str, after: str = "") -> CheckInfo:
     """A check as a lab describes it."""
     there = scenarios or ("one",)
-    return CheckInfo(name, f"the {name}", 1, there, after, "", "", "x_do", "", "01-x.md#x")
+    return CheckInfo(name, f"the {name}", 1, there, after, "", "", "x_do", {}, "", "01-x.md#x")
 
 
 def test_first_scenario_that_fails_is_told() -> None:

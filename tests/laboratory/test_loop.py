@@ -140,6 +140,67 @@ def test_where_it_stopped(
     assert f"{path.relative_to(house.root)}, {blames} docs/" in run.words, run.output
 
 
+FORK = {
+    "kept": {
+        "c": ("        close(ends[1]);\n        starter_waits", "        starter_waits"),
+        "python": ("        os.close(write_end)\n        _starter_waits", "        _starter_waits"),
+    },
+    "crashes": {
+        "c": ("    _exit(verdict.exit_code);", "    raise(SIGSEGV);"),
+        "python": ("    os._exit(verdict[0])", "    signal.raise_signal(signal.SIGSEGV)"),
+    },
+    "other status": {
+        "c": ("    _exit(verdict.exit_code);", "    _exit(7);"),
+        "python": ("    os._exit(verdict[0])", "    os._exit(7)"),
+    },
+    "other end": {
+        "c": ("    *verdict = ends[1];", "    *verdict = 99;"),
+        "python": ("    return write_end", "    return 99"),
+    },
+    "pipe": {
+        "c": ("    close(ends[0]);\n    if (middle", "    if (middle"),
+        "python": ("    os.close(read_end)\n    try:\n        _mid", "    try:\n        _mid"),
+    },
+}
+"""Mistakes in detach_fork that show when detach_report has done its part."""
+
+
+@every_language
+@pytest.mark.parametrize(
+    ("mistake", "says", "blames"),
+    [
+        ("kept", "The end to write to is held by itself.", "detach_fork"),
+        ("crashes", "ended with SIGSEGV", "detach_fork"),
+        ("other status", "ended with 7", "detach_fork, detach_report"),
+        ("other end", "Bad file descriptor", "detach_fork, detach_report"),
+        ("pipe", "no end of the starter's pipe", "detach_fork"),
+    ],
+)
+def test_mistake_of_an_earlier_function(
+    mistake: str, says: str, blames: str, language: str, house: Copy
+) -> None:
+    """A log that ends with "ready" tells that all had begun well, not who is to blame then."""
+    path = house.fill_in(1, language)
+    spoil(path, *FORK[mistake][language])
+    run = lab(house, 1, "--language", language)
+    assert run.code == 1 and says in run.words, run.output
+    assert f"{path.relative_to(house.root)}, {blames} docs/" in run.words, run.output
+
+
+@every_language
+def test_daemon_that_ends_right_after_it_was_ready(language: str, house: Copy) -> None:
+    """It has not started: what is seen of it while it goes is no daemon."""
+    path = house.fill_in(1, language)
+    ends = {
+        "c": ("        *verdict = -1;\n    }\n", "        exit(0);\n    }\n"),
+        "python": ("        os.close(verdict)", "        os.close(verdict)\n        sys.exit(0)"),
+    }
+    spoil(path, *ends[language])
+    run = lab(house, 1, "--language", language)
+    assert run.code == 1 and "no daemon" in run.words, run.output
+    assert f"{path.relative_to(house.root)}, detach_report docs/" in run.words, run.output
+
+
 @pytest.mark.parametrize(("seconds", "loops"), [(9.8, True), (0.2, False)])
 def test_endless_loop(seconds: float, loops: bool) -> None:
     """Much CPU in a start is a loop without an end; how much a busy machine gives is no promise."""
@@ -167,10 +228,11 @@ FLOODS = {
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        (HANGS, "It hangs. docs/00-working.md"),
-        (FLOODS, "look for a loop that prints and never ends"),
+        (HANGS, "It waits for what does not come. docs/00-working.md"),
+        (LOOPS, "It runs without end. docs/00-working.md"),
+        (FLOODS, "more than 100,000 bytes: look for a loop that prints and never ends"),
     ],
-    ids=["hangs", "floods"],
+    ids=["hangs", "loops", "floods"],
 )
 @every_language
 def test_plain_word(code: dict[str, str], says: str, language: str, house: Copy) -> None:

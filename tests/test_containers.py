@@ -19,7 +19,8 @@ import pytest
 from containers import Runner, fake, podman
 from daemonlab.observe import children
 from labresults import LANGUAGES
-from spoolhouse import LIMIT, House, until
+from spoolhouse import House
+from waiting import LIMIT, until
 
 pytestmark = pytest.mark.usefixtures("alone")
 

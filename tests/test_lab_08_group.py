@@ -63,6 +63,13 @@ def test_group(language: str, scenario: str, fact: str, value: object) -> None:
 
 
 @both
+@pytest.mark.parametrize("scenario", ["friendly", "hung"])
+def test_stop_takes_its_time(language: str, scenario: str) -> None:
+    """The queue has its drain for the work that is left, a worker that hangs its stop_timeout."""
+    assert facts(8, language, scenario)["waited"].value is True, explain(8, language, scenario)
+
+
+@both
 def test_of_two_failures_both_are_logged(language: str) -> None:
     """The second is not the cause, but it is not lost."""
     ends = facts(8, language, "both")["worker_ends"].value

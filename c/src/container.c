@@ -196,8 +196,10 @@ int container_run(const struct container *container, const char *id, const char 
     return 0;
 }
 
-bool container_ended(struct container *container, const char *id, int code) {
-    if (container->runner[0] == '\0' || (code >= 0 && (code < CONTAINER_OWN || code > 127)))
+bool container_ended(struct container *container, const char *id, int code, bool asked) {
+    bool finished = code >= 0 && (code < CONTAINER_OWN || code > 127);
+
+    if (container->runner[0] == '\0' || (finished && !asked))
         return false;
     char(*longer)[CONTAINER_NAME] =
         reallocarray(container->left, container->left_count + 1, sizeof *longer);

@@ -78,12 +78,15 @@ int container_run(const struct container *container, const char *id, const char 
     struct container_run *run, struct failure *why);
 
 /*
- * container_ended - tell how the runner of a job has ended; code is -1 if by a signal.
+ * container_ended - tell how the runner of a job has ended; code is -1 if by a signal. asked is
+ * whether it was sent one before.
  *
  * Returns whether its container may be there still, and keeps it in mind: after
- * a signal, and after 125, 126 and 127, which may have come half-way.
+ * a signal, and after 125, 126 and 127, which may have come half-way; and always when it was
+ * asked. Then 0 does not say that the job has run: asked while it still makes the
+ * container, podman ends with 0, and leaves that.
  */
-bool container_ended(struct container *container, const char *id, int code);
+bool container_ended(struct container *container, const char *id, int code, bool asked);
 
 /*
  * container_remove - remove those that are kept in mind, as far as they are there.

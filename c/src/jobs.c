@@ -137,16 +137,6 @@ static bool is_shortage(int error) {
            error == ETXTBSY || error == ENOSPC || error == EDQUOT;
 }
 
-/* Holds a job that cannot be run now. Returns whether another one may be: somebody still writes
- * to this one. */
-static bool delay(struct jobs *jobs, const char *job, const struct failure *why) {
-    log_failure(jobs, "error", "job_delayed", job, why->text);
-    if (why->error == ETXTBSY)
-        return true;
-    spool_again(&jobs->spool); /* it comes first, before more are claimed */
-    return false;
-}
-
 /* In a container, where there is a runner. Returns its number or -errno. */
 static pid_t run(
     struct jobs *jobs, const char *job, const char *path, int output, struct failure *why) {
@@ -162,6 +152,16 @@ static pid_t run(
     if (error < 0)
         return error;
     return children_spawn(jobs->children, job, container->runner, how.arguments, output, why);
+}
+
+/* Holds a job that cannot be run now. Returns whether another one may be: somebody still writes
+ * to this one. */
+static bool delay(struct jobs *jobs, const char *job, const struct failure *why) {
+    log_failure(jobs, "error", "job_delayed", job, why->text);
+    if (why->error == ETXTBSY)
+        return true;
+    spool_again(&jobs->spool); /* it comes first, before more are claimed */
+    return false;
 }
 
 /* Returns its number, or -errno with nothing left open. */
@@ -347,7 +347,11 @@ static void ended(
     else
         name_signal(how->si_status, result.signal);
     result.usage = *usage;
-    bool left = container_ended(&jobs->container, result.id, result.code);
+    bool left = container_ended(&jobs->container, result.id, result.code, child->sent != 0);
+    if (left && result.code == 0) {
+        result.code = -1; /* perhaps it has not run */
+        name_signal(child->sent, result.signal);
+    }
     if (left && result.code == CONTAINER_OWN)
         blame_runner(jobs, &result);
     else

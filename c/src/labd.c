@@ -382,7 +382,7 @@ int main(int argc, char *argv[]) {
             .capture = {.epoll = -1, .folder = -1, .pipes = -1},
             .next_look = -1,
             .drain_until = -1},
-        .health = {.listener = -1, .stop = -1, .mutex = PTHREAD_MUTEX_INITIALIZER},
+        .health = {.listener = {.fd = -1}, .stop = -1, .mutex = PTHREAD_MUTEX_INITIALIZER},
         .watch = {.way = {.fd = -1}, .next_look = -1},
         .queue = {.fd = -1},
         .loader = {.fd = -1}};

@@ -103,13 +103,13 @@ const char *value_level(void *setting, const char *value) {
 }
 
 const char *value_runner(void *setting, const char *value) {
-    static const char *const names[] = {"none", "podman", "docker", NULL};
-    const char *name = choose(value, names);
+    bool named = strcmp(value, "podman") == 0 || strcmp(value, "docker") == 0;
 
-    if (name == NULL && value_file(setting, value) != NULL)
-        return "none, podman, docker or the absolute path of a program";
-    if (name != NULL)
-        strcpy(setting, name == names[0] ? "" : name);
+    if (!named && strcmp(value, "none") != 0)
+        return value_file(setting, value) == NULL
+                   ? NULL
+                   : "none, podman, docker or the absolute path of a program";
+    strcpy(setting, named ? value : "");
     return NULL;
 }
 

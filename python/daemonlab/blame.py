@@ -8,6 +8,7 @@ import ast
 import re
 from pathlib import Path
 
+from daemonlab.afterwards import last_error
 from daemonlab.judge import Outcome, Result
 from daemonlab.logwork import events
 from daemonlab.observe import Unknown
@@ -17,8 +18,6 @@ from daemonlab.text import printable
 
 _AT_THE_END = frozenset({"stop", "failed", "stopped"})
 """Events that a start logs after it was given up: they do not tell how far it got."""
-_MOST = 400
-"""Characters of an error that are shown."""
 _HANDED_OVER = ("Bad file descriptor", "Broken pipe")
 """Errors of a call whose descriptor another function has made."""
 
@@ -62,7 +61,7 @@ def _more_exactly(record: Record, last: str) -> str:
     if _starter_is_at_fault(record):
         return "starter"
     wrong = record.daemon is not None and record.starter_code != 0
-    return "answer" if last == "ready" and (wrong or logged_error(record)) else last
+    return "answer" if last == "ready" and (wrong or last_error(record.log)) else last
 
 
 def how_far(result: Result, outcome: Outcome) -> tuple[str, str]:
@@ -78,15 +77,9 @@ def how_far(result: Result, outcome: Outcome) -> tuple[str, str]:
     functions = known.get(_more_exactly(record, last)) or known.get(last, "")
     told = {"unopened": "Its log was not opened yet", "opened": "Its log was opened, and is empty"}
     ended = told.get(last, f'The last line of its log is "{printable(last)}"')
-    error = f', then "{printable(logged_error(record))}"' if logged_error(record) else ""
+    error = f', then "{printable(last_error(record.log))}"' if last_error(record.log) else ""
     where = f": look at {functions.replace(', ', ' or ')}" if functions else ""
     return f"{ended}{error}{where}.", functions
-
-
-def logged_error(record: Record) -> str:
-    """Why the daemon gave up, as its log tells; empty if it does not."""
-    errors = [one.get("error") for one in events(record.log) if one.get("event") == "failed"]
-    return str(errors[-1])[:_MOST] if errors else ""
 
 
 def named_by_python(result: Result, said: str) -> str:
@@ -109,7 +102,7 @@ def named_by_python(result: Result, said: str) -> str:
 
 def functions(result: Result, outcome: Outcome, said: str) -> str:
     """Where to look, of two or more "one, another"; said is what the program printed."""
-    check, error = outcome.check, logged_error(result.records[outcome.scenario])
+    check, error = outcome.check, last_error(result.records[outcome.scenario].log)
     first = outcome is result.outcomes[0]
     reached = how_far(result, outcome)[1] if first else ""
     named = named_by_python(result, f"{said}\n{error}")

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from daemonlab.configwork import ANSWERS
-from daemonlab.facts import Facts
+from daemonlab.configwork import ANSWERS, WRONG
+from daemonlab.facts import BLOCKABLE, Facts, signal_names
 from daemonlab.logwork import UNHEARD
 from daemonlab.scenarios import (
     ANOTHER,
@@ -175,7 +175,7 @@ def ready(facts: Facts) -> Verdict:
     seconds, first = facts["starter_seconds"].value, facts["ready_first"]
     if not isinstance(seconds, float):
         return Verdict(False, "the starter does not return", expected)
-    observed = "ended once it was ready" if first.value else "ended before it was ready"
+    observed = "once it was ready" if first.value else "before it was ready"
     return Verdict(first.value is True, observed, expected, first.evidence)
 
 
@@ -749,12 +749,17 @@ def _all(facts: Facts, wanted: Mapping[str, object], expected: str) -> Verdict:
 def wrong(facts: Facts) -> Verdict:
     """With --check it refuses what is wrong, and names the line that is."""
     expected = "exit 78, with the file, the line, what stands there and what was expected"
-    found = facts["answers"]
-    if not isinstance(found.value, tuple):
+    found, said = facts["answers"], facts["answers_said"]
+    if not isinstance(found.value, tuple) or not isinstance(said.value, tuple):
         return Verdict(None, found.evidence, expected)
-    for answer, (name, (text, line)) in zip(found.value, ANSWERS.items(), strict=True):
-        if answer != f"{name} 78 {line}: {text.splitlines()[line - 1]}":
-            return Verdict(False, answer, expected, found.evidence)
+    asked = zip(found.value, said.value, ANSWERS.items(), strict=True)
+    for answer, words, (name, (text, line)) in asked:
+        stands = text.splitlines()[line - 1]
+        if answer != f"{name} 78 {line}: {stands}":
+            observed = f'{answer.split(" ")[1]} at "{stands}", line {line}: {WRONG[name]}'
+            return Verdict(
+                False, f"exit {observed}", expected, f"the file:\n{text}it said:\n{words}"
+            )
     return Verdict(True, f"{len(found.value)} of {len(found.value)} refused", expected)
 
 
@@ -840,16 +845,26 @@ def threads(facts: Facts) -> Verdict:
     return equals(facts, "threads", WORKERS_NAMED)
 
 
+def _shortest(names: set[str]) -> str:
+    """Signals, or all but those that are left out: who sees sixty names sees none."""
+    every = signal_names(BLOCKABLE)
+    left_out = [name for name in every if name not in names]
+    if len(left_out) > len(names):
+        return show(tuple(name for name in every if name in names))
+    return f"all but {show(tuple(left_out))}" if left_out else "all"
+
+
 @register("thread-signals")
 def thread_signals(facts: Facts) -> Verdict:
     """No worker can be the one that gets a signal; the main thread can, as before."""
     expected = "each worker blocks all signals, and the main thread those of lab 3 alone"
     verdict = _judge(facts, "thread_signals", lambda free: free == (), expected)
     if verdict.passed is False:
-        return replace(verdict, observed=f"not blocked: {verdict.observed}")
+        free = _shortest(_names(facts, "thread_signals"))
+        return replace(verdict, observed=f"not blocked: {free}")
     blocked = facts["blocked"]
     if verdict.passed and len(_names(facts, "blocked")) > _READ:
-        observed = f"the main thread blocks {show(blocked.value)}"
+        observed = f"the main thread blocks {_shortest(_names(facts, 'blocked'))}"
         return Verdict(False, observed, expected, blocked.evidence)
     return verdict
 
@@ -872,16 +887,16 @@ def not_started(facts: Facts) -> Verdict:
     return replace(verdict, observed="1") if verdict.passed else verdict
 
 
-def _fails(facts: Facts, action: str, *words: str) -> Verdict:
+def _fails(facts: Facts, action: str, *words: str, worker: str = _WORKER) -> Verdict:
     """Whether it has ended with 1, and told the cause in the last line of its log."""
-    expected = f"exit 1 within 3 s; the last line is failed and names {_WORKER}"
+    expected = f"exit 1 within 3 s; the last line is failed and names {worker}"
     verdict = equals(facts, action, "exit 1", expected)
     if not verdict.passed:
         return verdict
     event, error = facts["last_event"], facts["last_error"]
     if event.value != "failed":
         return Verdict(False, f"the last line: {show(event.value)}", expected, event.evidence)
-    if not all(word in str(error.value) for word in (_WORKER, *words)):
+    if not all(word in str(error.value) for word in (worker, *words)):
         return Verdict(False, f"the cause: {show(error.value)}", expected, error.evidence)
     return Verdict(True, show(error.value), expected, verdict.evidence)
 
@@ -912,12 +927,21 @@ def fails_stopping(facts: Facts) -> Verdict:
 
 @register("hangs")
 def hangs(facts: Facts) -> Verdict:
-    """One that does not stop is named, and left behind."""
+    """One that does not stop is given its time, named, and left behind."""
     verdict = _fails(facts, "at_TERM")
-    told = facts["worker_ends"]
+    told, waited = facts["worker_ends"], facts["waited"]
     if verdict.passed and f"hung {VICTIM_WORKER}" not in _names(facts, "worker_ends"):
         return Verdict(False, f"logged: {show(told.value)}", verdict.expected, told.evidence)
+    if verdict.passed and waited.value is False:
+        expected = "an end after stop_timeout, 1 s, and not before it"
+        return Verdict(False, "it did not wait so long", expected, waited.evidence)
     return verdict
+
+
+@register("late")
+def late(facts: Facts) -> Verdict:
+    """A queue that hangs is not waited for until drain is over."""
+    return _fails(facts, "at_TERM", worker="worker queue")
 
 
 @register("others")
@@ -950,6 +974,9 @@ def stops(facts: Facts) -> Verdict:
         return Verdict(False, f"logged: {show(ends.value)}", expected, ends.evidence)
     if last.value != "stopped":
         return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
+    if facts["waited"].value is False:
+        expected = "0.5 s, drain, for the work that is left: who gives signs of life is not late"
+        return Verdict(False, "it was given up at once", expected, facts["waited"].evidence)
     return verdict
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemonlab import blame, compiler
+from daemonlab.afterwards import afterwards
 from daemonlab.checks import show
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
@@ -69,8 +70,10 @@ def chapter(section: str) -> str:
 
 
 def first_failing(result: Result) -> Outcome | None:
-    """The check to begin with; None: none failed."""
-    return next((one for one in result.outcomes if one.passed is False), None)
+    """The check to begin with; None: all passed. Where none failed, one that could not be looked
+    at: else there would be no word of why not all is green."""
+    failed = (one for one in result.outcomes if one.passed is False)
+    return next(failed, next((one for one in result.outcomes if one.passed is None), None))
 
 
 def printed(result: Result, outcome: Outcome) -> str:
@@ -131,7 +134,8 @@ def _unfinished(result: Result, said: str) -> str:
 
 
 def _plain_word(result: Result, outcome: Outcome) -> str:
-    """What a hang, a flood or a fork without end mostly comes from; empty for anything else."""
+    """What a hang, a flood or a fork without end mostly comes from, and what had become of the
+    daemon; empty for anything else."""
     record = result.records[outcome.scenario]
     words = []
     if len(record.output) > _FLOOD:
@@ -147,6 +151,9 @@ def _plain_word(result: Result, outcome: Outcome) -> str:
     told = _NOT_WRITTEN.search(said) or blame.named_by_python(result, said)
     if outcome is result.outcomes[0] and not told:
         words.append(blame.how_far(result, outcome)[0])
+    words.append(
+        afterwards(record, f"{outcome.verdict.observed} {outcome.verdict.evidence} {said}")
+    )
     return "\n".join(filter(None, words))
 
 

@@ -123,7 +123,11 @@ def hung(facts: Facts) -> Verdict:
         return Verdict(None, found.evidence, expected)
     if not str(found.value).startswith("503 ") or "queue" not in str(found.value):
         return Verdict(False, show(found.value), expected, found.evidence)
-    return _all(facts, expected, metrics_hung=200)
+    verdict, threads = _all(facts, expected, metrics_hung=200), facts["threads"]
+    if verdict.passed and isinstance(threads.value, tuple) and "health" not in threads.value:
+        expected = "the thread that answers has a name: health"
+        return Verdict(False, show(threads.value), expected, threads.evidence)
+    return verdict
 
 
 @register("taken")

@@ -28,7 +28,7 @@ from daemonlab.observe import (
     identity,
     snapshot,
 )
-from daemonlab.patience import LOOK, until
+from daemonlab.patience import LOOK, patiently, until
 from daemonlab.record import EARLY, LOSS, Again, File, Reaction, Record
 from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
@@ -99,6 +99,21 @@ def _picture(process: Process) -> tuple[object, ...]:
             now.descriptors,
         )
     return ()
+
+
+def _works(subject: Launch) -> bool:
+    """Whether one of its processes, or its keeper, runs, or waits for a processor or a disk."""
+    for process in (subject.keeper, *subject.processes()):
+        with suppress(ProcessGone):
+            tasks = snapshot(process.pid, {"tasks"}).tasks
+            if not isinstance(tasks, Unknown) and any(task.state in "RD" for task in tasks):
+                return True
+    return False
+
+
+def _wait_starter(subject: Launch, seconds: float) -> Ended | None:
+    """Wait until the starter has ended. None: it does not, although nobody keeps it from it."""
+    return patiently(subject.wait_starter, partial(_works, subject), seconds)
 
 
 def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
@@ -191,7 +206,7 @@ def _again(subject: Launch, daemon: Process) -> Reaction:
     """Start the same once more, in the same folder. What is started so is ended at once."""
     began = time.monotonic()
     with launch(subject.command, subject.environment, subject.variables, subject.scratch) as second:
-        ended = second.wait_starter(START_TIME)
+        ended = _wait_starter(second, START_TIME)
         left = _left(second, failed=ended is not None and ended.code != 0)
         again = Again(
             code=ended.code if ended else None,
@@ -209,7 +224,7 @@ def _afresh(subject: Launch, daemon: Process) -> Reaction:
     ready = sum(event.get("event") == "ready" for event in _log_events(subject))
     began = time.monotonic()
     with launch(subject.command, subject.environment, subject.variables, subject.scratch) as second:
-        second.wait_starter(START_TIME)
+        _wait_starter(second, START_TIME)
 
         def at_work() -> bool:
             events = [event.get("event") for event in _log_events(subject)]
@@ -231,7 +246,7 @@ def _answers(subject: Launch, daemon: Process) -> Reaction:
             path.write_text(text, encoding="utf-8")
         one = launch([*command, "--check"], FRIENDLY, subject.variables, subject.scratch)
         with one as second:
-            ended = second.wait_starter(START_TIME)
+            ended = _wait_starter(second, START_TIME)
             code = "none" if ended is None else str(ended.code)
             asked[name] = f"{code} ".encode() + second.output()
     return Reaction("answers", alive(daemon), logs=asked)
@@ -251,7 +266,8 @@ def _reaction(
     subject: Launch, process: Process, action: str, began: float, seconds: float
 ) -> Reaction:
     # News of a death may still be on its way from the keeper.
-    ended = subject.wait_ended(process, seconds if alive(process) else STOP_TIME)
+    wait = partial(subject.wait_ended, process)
+    ended = patiently(wait, partial(_works, subject), seconds if alive(process) else STOP_TIME)
     if ended is None:
         return Reaction(action, alive=alive(process), seconds=time.monotonic() - began)
     return Reaction(
@@ -483,7 +499,8 @@ def _await_ready(subject: Launch, seconds: float) -> Ended | None:
 def _left_alive(subject: Launch, reactions: Sequence[Reaction]) -> tuple[Process, ...]:
     """What is alive of it. When the daemon has ended, what it has killed may take a moment."""
     if reactions and not reactions[-1].alive:
-        until(lambda: not subject.processes(), _DYING_TIME)
+        gone = partial(until, lambda: not subject.processes())
+        patiently(gone, partial(_works, subject), _DYING_TIME)
     return tuple(subject.processes())
 
 
@@ -577,10 +594,13 @@ def _watch(
     early = _abandon(subject, start_time) if scenario.abandoned else ()
     early += _ask_early(subject, listen, start_time) if scenario.asked_early else ()
     overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
+    began = time.monotonic()
     if scenario.foreground:
         ended = _await_ready(subject, start_time)
     else:
-        ended = subject.wait_starter(0 if waited else start_time)
+        ended = _wait_starter(subject, 0 if waited else start_time)
+    waited_for = time.monotonic() - began
+    patience = start_time if waited_for < start_time + 1 else round(waited_for)
     # A labd whose starter does not return has failed: more patience would show nothing more.
     hangs = ended is None and not scenario.any_program and not scenario.foreground
     settled = hangs or scenario.foreground
@@ -591,6 +611,11 @@ def _watch(
     workers = held if isinstance(held, Waits) else None
     acts = scenario.actions if daemon and not hangs else ()
     reactions = _actions(subject, daemon, acts, workers, listen) if daemon else ()
+    last = _reaction(subject, daemon, "none", time.monotonic(), 0) if daemon and reactions else None
+    if hangs:
+        standing = tuple(map(stuck.look, seen.values()))
+    else:
+        standing = stuck.threads(seen[daemon]) if daemon and last and last.alive else ()
     log = _file(subject.scratch / logwork.LOG)
     return Record(
         scenario=scenario.name,
@@ -606,10 +631,11 @@ def _watch(
         starter_signal=ended.signal if ended else None,
         starter_seconds=ended.time - subject.began if ended else None,
         ready_first=ready_first,
-        waited=start_time,
+        waited=patience,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
-        stuck=tuple(map(stuck.look, seen.values())) if hangs else (),
+        stuck=standing,
+        last=last,
         threads=threads,
         reactions=(*early, *reactions),
         overtaken=overtaken,

@@ -135,7 +135,10 @@ class Record:
     processes: tuple[Snapshot, ...]
     """Every process of the subject at that time, the daemon among them."""
     stuck: tuple[Stuck, ...]
-    """Where they stood when the time was over; empty where the starter had come to its end."""
+    """Where they stood when the time was over; where the starter had come to its end, where each
+    thread of the daemon stood when all had been done to it."""
+    last: Reaction | None
+    """How the daemon was, or had ended, by then; None: there was none, or nothing was done."""
     threads: tuple[Thread, ...]
     """The daemon's threads at that time, but the main one."""
     reactions: tuple[Reaction, ...]

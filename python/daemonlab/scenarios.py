@@ -377,13 +377,21 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT),
     ),
     8: (
-        Scenario("friendly", FRIENDLY, _LOG, ("TERM",)),
+        Scenario("friendly", FRIENDLY, {**_LOG, "drain": "0.5"}, ("TERM",)),
         Scenario("denied", FRIENDLY, _LOG, through=denying("clone3", "EAGAIN")),
         _holding("failing", "fail"),
         _holding("both", "fail both", "queue"),
         _holding("gone", "vanish"),
         _holding("stopping", "TERM fail"),
         _holding("hung", "TERM", stop_timeout="1"),
+        Scenario(
+            "late",
+            FRIENDLY,
+            {**_LOG, "drain": "60", "worker_timeout": "0.1", "stop_timeout": "1"},
+            ("TERM",),
+            through=HOLDING_WAITS,
+            holds=("queue",),
+        ),
     ),
     9: (
         Scenario(

@@ -169,13 +169,17 @@ def container_run(container: Container, identity: str, path: str) -> list[str]:
     ]
 
 
-def container_ended(container: Container, identity: str, code: int) -> bool:
-    """Tell how the runner of a job has ended; code is -1 if by a signal.
+def container_ended(container: Container, identity: str, code: int, asked: bool) -> bool:
+    """Tell how the runner of a job has ended; code is -1 if by a signal. asked is whether it was
+    sent one before.
 
     Returns whether its container may be there still, and keeps it in mind: after a signal, and
-    after 125, 126 and 127, which may have come half-way.
+    after 125, 126 and 127, which may have come half-way; and always when it was asked. Then 0 does
+    not say that the job has run: asked while it still makes the container, podman ends with 0, and
+    leaves that.
     """
-    if not container.runner or (code >= 0 and not CONTAINER_OWN <= code <= 127):
+    finished = code >= 0 and not CONTAINER_OWN <= code <= 127
+    if not container.runner or (finished and not asked):
         return False
     container.left.append(f"labd-{identity}")
     return True

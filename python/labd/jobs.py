@@ -200,6 +200,15 @@ _SHORTAGES = {
 """No fault of the job: there may be room for it later."""
 
 
+def _run(jobs: Jobs, job: str, path: str, output: int) -> int:
+    """In a container, where there is a runner. Returns its number. Raises Failure."""
+    container = jobs.container
+    if not container.runner:
+        return children_spawn(jobs.children, job, path, [job], output)
+    how = container_run(container, spool_id(jobs.spool, job), path)
+    return children_spawn(jobs.children, job, container.runner, how, output)
+
+
 def _delay(jobs: Jobs, job: str, why: Failure) -> bool:
     """Hold a job that cannot be run now. Returns whether another one may be: somebody still writes
     to this one."""
@@ -209,15 +218,6 @@ def _delay(jobs: Jobs, job: str, why: Failure) -> bool:
         return True
     spool_again(jobs.spool)  # it comes first, before more are claimed
     return False
-
-
-def _run(jobs: Jobs, job: str, path: str, output: int) -> int:
-    """In a container, where there is a runner. Returns its number. Raises Failure."""
-    container = jobs.container
-    if not container.runner:
-        return children_spawn(jobs.children, job, path, [job], output)
-    how = container_run(container, spool_id(jobs.spool, job), path)
-    return children_spawn(jobs.children, job, container.runner, how, output)
 
 
 def _spawn(jobs: Jobs, job: str) -> int:
@@ -382,7 +382,10 @@ def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.stru
     else:
         result.signal = _signal_name(how.si_status)
     result.usage = usage
-    left = container_ended(jobs.container, result.id, result.code)
+    left = container_ended(jobs.container, result.id, result.code, child.sent != 0)
+    if left and result.code == 0:
+        result.code = -1  # perhaps it has not run
+        result.signal = _signal_name(child.sent)
     if left and result.code == CONTAINER_OWN:
         _blame_runner(jobs, result)
     else:

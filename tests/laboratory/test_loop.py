@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from daemonlab import course, explain, last, subjects
+from daemonlab import course, explain, last, subjects, workfile
 from daemonlab.course import LANGUAGES
 from daemonlab.house import LABS
 from daemonlab.judge import run_lab
@@ -63,6 +63,35 @@ def test_order_of_a_failure(language: str, house: Copy) -> None:
     assert "make hint-1" in said
 
 
+def test_failure_on_a_low_screen(house: Copy) -> None:
+    """What is to be done next stands on a screen of 24 lines, below it the lines of `make watch`;
+    on a high one there is the table, too."""
+    path = house.fill_in(1, "c")
+    spoil(path, *FORK["kept"]["c"])
+    run = house.daemonlab("lab", "1", "--in-watch", variables={"LINES": "24"}, limit=LIMIT)
+    assert run.code == 1 and len(run.output.splitlines()) <= 24 - 7, run.output
+    for words in (
+        "yours (C): starts, and leaves",
+        "does not return",
+        "held by itself",
+        "make hint",
+    ):
+        assert words in run.words, run.output
+    run = house.daemonlab("lab", "1", "--in-watch", variables={"LINES": "60"}, limit=LIMIT)
+    assert "20 of 20" in run.words and "why The rest can" in run.words, run.output
+
+
+@every_language
+def test_cells_that_differ(language: str, house: Copy) -> None:
+    """Of a check that failed the table shows the whole, so that one sees what differs."""
+    path = house.fill_in(1, language)
+    spoil(path, *SILENT[language])
+    run = lab(house, 1)
+    table, _, _ = run.output.partition("points")
+    assert run.code == 1 and "does not" in " ".join(table.split()), run.output
+    assert max(map(len, table.splitlines())) <= 80
+
+
 @every_language
 def test_what_it_printed_is_kept(language: str, house: Copy) -> None:
     """Of a long output some lines are shown; all of it, the log and the settings are in a folder,
@@ -110,6 +139,20 @@ def test_functions_that_are_not_written(path: Path) -> None:
     assert all(source.count(f"{name.split('.')[-1]}(") for name in found), found
 
 
+@pytest.mark.parametrize("lab", course.labs(), ids=lambda lab: lab.module)
+def test_sentences_of_the_start(lab: course.Lab) -> None:
+    """Of each public function the first sentence of its contract, whole."""
+    found = workfile.functions(lab)
+    written = explain.unwritten(lab.skeleton("c"))
+    assert sorted(name for name, _ in found) == sorted(written)
+    assert all(re.fullmatch(r"[A-Za-z][^\n]+\.", what) for _, what in found), found
+
+
+SILENT = {
+    "c": ("    if (verdict.text[0] != '\\0')\n", "    if (verdict.text[0] == '\\1')\n"),
+    "python": ("    if text:\n", "    if not text:\n"),
+}
+"""The starter prints nothing."""
 HANGS = {
     "c": "    alarm(60);\n    for (;;)\n        pause();\n",
     "python": "import signal\nsignal.alarm(60)\nwhile True:\n    signal.pause()",

@@ -2,7 +2,8 @@
 
 A container is a process in a session of its own, which outlives its client, and a file in the
 folder `containers` beside this program, which says who it is. As with podman, killing the client
-leaves both. The file `fault` beside it makes one of the verbs misbehave: "VERB hang", "VERB fail".
+leaves both. The file `fault` beside it makes one of the verbs misbehave: "VERB hang", "VERB fail";
+"created" is a verb, too: that of "run" when there is a container that does not run yet.
 """
 
 import fcntl
@@ -82,6 +83,8 @@ def forward(pid: int) -> None:
 def run(words: list[str]) -> int:
     found, (image, command) = options(words)
     source, target, mode = found["--volume"].split(":")
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # as podman does
+    misbehave("run")
     if (target, mode, command, found["--network"]) != ("/job", "ro", "/job", "none"):
         raise Refused(f"not as labd says it: {words}")
     if image != "image":
@@ -93,8 +96,10 @@ def run(words: list[str]) -> int:
             new.unlink()
     except FileExistsError:
         raise Refused(f"the name {file.name} is in use") from None
+    misbehave("created")
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         enter(file, found["--label"], source)
     signal.signal(signal.SIGTERM, lambda *_: forward(pid))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -108,7 +113,8 @@ def ps(words: list[str]) -> int:
     wanted = found.get("--filter", "").removeprefix("label=")
     with locked():
         for file in sorted(FOLDER.iterdir()):
-            if wanted in ("", json.loads(file.read_text())["label"]):
+            label = json.loads(file.read_text())["label"]
+            if wanted in ("", label, label.partition("=")[0]):
                 print(file.name)
     return 0
 
@@ -156,7 +162,8 @@ def main() -> int:
     verb, *words = sys.argv[1:]
     FOLDER.mkdir(exist_ok=True)
     try:
-        misbehave(verb)
+        if verb != "run":
+            misbehave(verb)
         return {"run": run, "ps": ps, "kill": kill, "rm": rm}[verb](words)
     except Refused as refused:
         print(f"Error: {refused}", file=sys.stderr)

@@ -13,7 +13,6 @@ from pathlib import Path
 from daemonlab.house import BUILD, MUTANTS, PORT, C
 from daemonlab.subjects import Subject, build_c, python_program
 
-
 _SOURCES = {".c", ".py"}
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 import tomllib
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from daemonlab.interfere import HOLDING_WAITS, waits
 from daemonlab.logwork import events
 from hanging import hanging
 from labresults import LANGUAGES, explain, facts
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 PATIENCE = 5.0
@@ -102,13 +103,6 @@ class Daemon:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
-def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -146,7 +140,7 @@ def _running(
         command, stdin=subprocess.DEVNULL, cwd=folder, env=environment
     ) as process:
         try:
-            _until(lambda: _logged(folder, "ready") is not None)
+            until(lambda: _logged(folder, "ready") is not None)
             listening = _logged(folder, "listening")
             assert listening
             yield Daemon(process, folder, str(listening["address"]))
@@ -381,7 +375,7 @@ def test_a_worker_has_failed(language: str, tmp_path: Path) -> None:
         with _running(language, tmp_path, through=through, stop_timeout="60") as daemon:
             if not holding.fail("reporter", errno.ENOMEM, 20):
                 pytest.skip("no calls can be held here")
-            _until(lambda: daemon.ask("/readyz").body == b"stopping\n")
+            until(lambda: daemon.ask("/readyz").body == b"stopping\n")
             assert daemon.process.poll() is None
             daemon.process.kill()
 
@@ -397,7 +391,7 @@ def test_a_disk_that_does_not_answer(language: str, tmp_path: Path) -> None:
         (tmp_path / "hang" / "access").touch()
         with connected(daemon.address, 20) as connection:
             connection.send(b"GET /readyz HTTP/1.1\r\n\r\n")
-            _until(lambda: send(daemon.address, REQUESTS["healthz"], 0.2).status == 0)
+            until(lambda: send(daemon.address, REQUESTS["healthz"], 0.2).status == 0)
             daemon.process.terminate()
             assert daemon.process.wait(30) == 1
     last = _events(tmp_path)[-1]
@@ -410,10 +404,10 @@ def test_reload(language: str, tmp_path: Path) -> None:
     with _running(language, tmp_path) as daemon:
         settings = (tmp_path / "labd.ini").read_text()
         os.kill(daemon.process.pid, signal.SIGHUP)
-        _until(lambda: 'labd_reloads_total{result="good"} 0' not in _metrics(daemon))
+        until(lambda: 'labd_reloads_total{result="good"} 0' not in _metrics(daemon))
         (tmp_path / "labd.ini").write_text(settings + "nonsense = 1\n")
         os.kill(daemon.process.pid, signal.SIGHUP)
-        _until(
+        until(
             lambda: not re.search(r'reloads_total{result="bad"} 0(\.0)?$', _metrics(daemon), re.M)
         )
         assert daemon.ask("/readyz").status == 200
@@ -460,8 +454,8 @@ def test_prometheus(daemons: dict[str, Daemon], tmp_path: Path) -> None:
         subprocess.Popen(command, stdout=output, stderr=output) as process,
     ):
         try:
-            _until(lambda: len(answers("up==1")) == 2, 120)
-            _until(lambda: len(answers("labd_build_info")) == 2, 60)
+            until(lambda: len(answers("up==1")) == 2, 120)
+            until(lambda: len(answers("labd_build_info")) == 2, 60)
             found = answers("labd_build_info")
         finally:
             process.terminate()
@@ -500,11 +494,11 @@ def test_monit(language: str, tmp_path: Path) -> None:
             ) as process,
         ):
             try:
-                _until(lambda: told("Monit 5") or told("Starting Monit"), 60)
+                until(lambda: told("Monit 5") or told("Starting Monit"), 60)
                 new.rename(new.with_name("aside"))
-                _until(lambda: told("503"), 60)
+                until(lambda: told("503"), 60)
                 new.with_name("aside").rename(new)
-                _until(lambda: told("connection succeeded"), 60)
+                until(lambda: told("connection succeeded"), 60)
             finally:
                 process.terminate()
                 with suppress(subprocess.TimeoutExpired):
@@ -597,7 +591,7 @@ def test_no_descriptor_left(language: str, tmp_path: Path) -> None:
             used = _processor_time(daemon.process.pid) - before
             assert used < 0.5 * (time.monotonic() - began)
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (256, hard))
-        _until(lambda: daemon.ask("/healthz").status == 200)
+        until(lambda: daemon.ask("/healthz").status == 200)
 
 
 def _processor_time(pid: int) -> float:
@@ -664,9 +658,9 @@ def test_many_start_at_one_path(language: str, tmp_path: Path) -> None:
         subprocess.Popen([*command, "--foreground"], stderr=subprocess.PIPE) for command in commands
     ]
     try:
-        _until(lambda: sum(one.poll() is None for one in started) <= 1, 60)
+        until(lambda: sum(one.poll() is None for one in started) <= 1, 60)
         (winner,) = [one for one in started if one.poll() is None]
-        _until(lambda: ask(f"unix:{path}", "/readyz").status == 200)
+        until(lambda: ask(f"unix:{path}", "/readyz").status == 200)
         losers = [one for one in started if one is not winner]
         assert [one.returncode for one in losers] == [1] * 7
         assert all(b"Address already in use" in one.communicate()[1] for one in losers)
@@ -690,7 +684,7 @@ def test_another_binds_in_the_same_folder(language: str, tmp_path: Path) -> None
 
     def release() -> None:
         with suppress(AssertionError):
-            _until((tmp_path / "log").exists)
+            until((tmp_path / "log").exists)
         time.sleep(0.3)  # for it to come to the lock; if it does not, it has it at once
         os.close(held)
 

@@ -13,7 +13,8 @@ from daemonlab.logwork import events
 from daemonlab.scenarios import ROWS, STUCK
 from hanging import hanging
 from labresults import LANGUAGES, explain, facts, record
-from spoolhouse import House, until
+from spoolhouse import House
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 

@@ -108,9 +108,10 @@ static int reporter(struct worker *worker, void *user, struct failure *why) {
         int error = wait(worker, &stop, 1, interval > 0 ? last + interval : -1, why);
         if (error < 0 || stop.revents != 0)
             return error;
-        if (interval > 0 && now_milliseconds() >= last + interval) {
+        long long now = now_milliseconds();
+        if (interval > 0 && now >= last + interval) {
             report(labd);
-            last += interval;
+            last = now; /* those that were missed are not made up for */
         }
     }
 }

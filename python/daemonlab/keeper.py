@@ -21,8 +21,8 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from daemonlab.environment import Environment
@@ -44,6 +44,8 @@ so this is some 3 MB a second. A flood that had to be read as fast as it comes w
 machine, ourselves first."""
 _TICK = 0.02
 """Seconds between two counts of the descendants."""
+_MOST_ALONGSIDE = 8
+"""Children for which we step back between two counts, see _Priority."""
 _PATIENCE = 10.0
 """Seconds to go on killing before giving up on a process that does not die (state D)."""
 
@@ -67,12 +69,47 @@ def _descendants_exceed(most: int) -> bool:
     return False
 
 
+class _Priority:
+    """Where we may, we run before ordinary processes, so that a fork bomb cannot starve us; what we
+    start does not inherit it. sched(7)
+
+    But when a process is reaped the kernel takes its folder out of /proc, and goes round in circles
+    while somebody else is about to do so with a part of it: the last of its threads, or whoever has
+    looked at it. If we have taken the processor from that one, both wait until the kernel takes it
+    from us, after 950 ms: sched_rt_runtime_us. So to reap we step back.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = False
+
+    def stay_ahead(self) -> None:
+        """From now on."""
+        self._ahead = self._become(os.SCHED_RR, 1)
+
+    def _become(self, policy: int, priority: int) -> bool:
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+            return True
+        return False
+
+    @contextmanager
+    def like_others(self) -> Iterator[None]:
+        """As long as the context lasts."""
+        if self._ahead:
+            self._become(os.SCHED_OTHER, 0)
+        yield
+        if self._ahead:
+            self.stay_ahead()
+
+
 class _Keeper:
     def __init__(self, control: socket.socket, output: int) -> None:
         self.control = control
         self.output = output
+        self.priority = _Priority()
         self.kept = 0
         self.dropped = 0
+        self.alongside = _MOST_ALONGSIDE
         self.scratch = ""
         self.shell = 0
         self.logout = -1
@@ -186,14 +223,23 @@ class _Keeper:
         with suppress(ChildProcessError):
             # Not reaped yet, it can still be asked who it is.
             while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                start = start_of(dead.si_pid)
-                pid, status = os.waitpid(dead.si_pid, 0)
+                start, now = start_of(dead.si_pid), time.monotonic()
+                pid, status = self.take(dead.si_pid)
                 event = "ended"
                 if pid == self.shell:
                     event, self.shell = "shell ended", 0
-                self.tell(news=event, pid=pid, start=start, status=status, time=time.monotonic())
+                self.tell(news=event, pid=pid, start=start, status=status, time=now)
             return True
         return False
+
+    def take(self, dead: int) -> tuple[int, int]:
+        """waitpid(2) of a child that is dead. In a flood we do not step back for each: others might
+        fork faster than we reap."""
+        self.alongside -= 1
+        if self.alongside < 0:
+            return os.waitpid(dead, 0)
+        with self.priority.like_others():
+            return os.waitpid(dead, 0)
 
     def hang_up(self) -> None:
         """Log out: the terminal goes away under whoever still holds it."""
@@ -269,18 +315,12 @@ class _Keeper:
             self.flush()
             if time.monotonic() - last_count >= _TICK:
                 last_count = time.monotonic()
+                self.alongside = _MOST_ALONGSIDE
                 self.read_on()
                 if _descendants_exceed(MOST_PROCESSES):
                     self.tell(news="too many processes")
+                    self.alongside = 0
                     self.end()
-
-
-def _stay_ahead() -> None:
-    """Where we may, run before ordinary processes, so that a fork bomb cannot starve us; what we
-    start does not inherit it. sched(7)"""
-    with suppress(OSError):
-        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-        os.sched_setscheduler(0, policy, os.sched_param(1))
 
 
 def run_keeper(
@@ -305,7 +345,7 @@ def run_keeper(
         control = socket.socket(fileno=fcntl.fcntl(control.detach(), fcntl.F_DUPFD_CLOEXEC, 3))
         close_all_but({0, 1, 2, control.fileno(), output})
         keeper = _Keeper(control, output)
-        _stay_ahead()
+        keeper.priority.stay_ahead()
         try:
             keeper.start(command, variables, environment, scratch)
             keeper.serve()

@@ -8,13 +8,11 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 Twin of `c/src/exposition.c`, which writes the format by hand. Here prometheus_client does.
 """
 
-import html
 import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import accumulate
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labd.metrics import METRICS_BOUNDS, Counters
@@ -32,10 +30,15 @@ _LANGUAGE = "python"
 # --- what the kernel knows about us ---
 
 
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def _started_after_boot() -> float:
     """Seconds from the machine's boot to our start. proc_pid_stat(5), field 22."""
     # The name before the ')' may hold anything.
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    fields = _read("/proc/self/stat").rpartition(b")")[2].split()
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
@@ -47,7 +50,7 @@ def _uptime() -> float | None:
 
 def _booted() -> int:
     """When the machine was booted, in seconds since 1970. proc_stat(5), btime."""
-    lines = Path("/proc/stat").read_bytes().splitlines()
+    lines = _read("/proc/stat").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
 
 
@@ -67,7 +70,7 @@ def _open_descriptors() -> int | None:
 
 def _resident_bytes() -> int | None:
     with suppress(OSError):
-        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        pages = int(_read("/proc/self/statm").split()[1])
         return pages * os.sysconf("SC_PAGESIZE")
     return None
 
@@ -162,6 +165,8 @@ def exposition_metrics(counters: Counters) -> str:
 
 
 def _row(name: str, path: str, text: str) -> str:
+    import html  # not at the top: a table of two thousand names, for a page that few daemons show
+
     good = text == "ok\n"
     told = "yes" if good else html.escape(text.replace("\n", ""))
     kind = "good" if good else "bad"

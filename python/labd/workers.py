@@ -118,9 +118,10 @@ def _reporter(labd: Labd, worker: Worker) -> None:
         interval = config.report_interval
         if stop in _wait(worker, (stop,), last + interval if interval > 0 else -1):
             return
-        if 0 < interval <= now_milliseconds() - last:
+        now = now_milliseconds()
+        if 0 < interval <= now - last:
             _report(labd)
-            last += interval
+            last = now  # those that were missed are not made up for
 
 
 # --- all of them, in the main thread ---

@@ -21,7 +21,7 @@ from daemonlab.environment import BARE, ENVIRONMENTS, FRIENDLY, HOSTILE, Environ
 from daemonlab.keeper import MOST_OUTPUT
 from daemonlab.launch import LaunchError, folder, launch, remove_stale
 from daemonlab.observe import Process, ProcessGone, Snapshot, alive, identity, snapshot
-from launching import asleep, hostile, living, python
+from launching import asleep, hostile, living, python, said_ready
 from observed import until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -325,6 +325,36 @@ def test_death_of_a_daemon_is_reported() -> None:
         assert sent <= ended.time <= time.monotonic()
 
 
+THREADS = """
+import threading, time
+for number in range(20):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def cpu_of_children() -> float:
+    """Seconds that our children have used which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_the_end_of_threads_is_not_stood_in_the_way_of() -> None:
+    """When the threads of a subject end at once, its keeper does not spin until the last is gone:
+    one that ran ahead of them did, in every third launch, for up to 0.95 s."""
+    used = []
+    for _ in range(20):
+        before = cpu_of_children()
+        with launch([sys.executable, "-I", "-S", "-c", THREADS], FRIENDLY) as subject:
+            until(lambda: said_ready(subject))
+            for status in Path(f"/proc/{subject.starter}/task").glob("*/status"):
+                status.read_bytes()
+        used.append(cpu_of_children() - before)
+    used.sort()
+    assert used[17] < 3 * used[9], used
+
+
 def test_whose_death_it_is() -> None:
     """A process that has the number of one that ended before it is not taken for that one."""
     with launch(["sh", "-c", "setsid sleep 60 & exit 0"], QUIET) as subject:
@@ -485,7 +515,7 @@ def test_fork_bomb_in_c(
 ) -> None:
     """A fork bomb is ended, also where the keeper may not run before others."""
     if not privileged:
-        monkeypatch.setattr(keeper, "_stay_ahead", lambda: None)
+        monkeypatch.setattr(keeper._Priority, "stay_ahead", lambda self: None)
     ends_before_it_would([bomb, way], 2.5 if way in ("runaway", "elope") else 4.5)
 
 

@@ -1,12 +1,15 @@
 """Each check is proved by a bug that it finds: mutants of the daemon, in both languages."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from daemonlab import course
 from daemonlab.coursecheck import unproved_problems
 from daemonlab.courseruns import mutant_fault
+from daemonlab.house import BUILD
 from daemonlab.judge import Result, run_lab
 from daemonlab.mutants import Edit, Mutant, MutantError, make, mutants
 from daemonlab.report import as_json
@@ -109,6 +112,19 @@ def test_every_mutant_is_put_through_its_lab() -> None:
     """Each in both languages, once."""
     names = [_name(*planted) for _, group in GROUPS for planted in group]
     assert sorted(names) == sorted(_name(one, lang) for one in mutants() for lang in LANGUAGES)
+
+
+def test_mutant_that_was_another_before(tmp_path: Path) -> None:
+    """When its bug has moved to another file, the old one does not stand before the reference."""
+    folder = f"mutants/{tmp_path.name}"
+    find = {"detach.c": "int detach_fork(", "signals.c": "int signals_reset("}
+    try:
+        for file, text in find.items():
+            edits = {"c": (Edit(file, text, text),)}
+            make(Mutant("moved", 1, "parent", (), (), "", edits), "c", folder)
+            assert [path.name for path in (BUILD / folder / "c").iterdir()] == [file]
+    finally:
+        shutil.rmtree(BUILD / folder, ignore_errors=True)
 
 
 def test_mutant_that_does_not_fit_is_refused() -> None:

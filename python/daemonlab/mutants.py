@@ -4,6 +4,7 @@ Each is a small file of replacements in the reference, in both languages, and an
 They prove the checks (every check must fail on one), and are faults for students to find.
 """
 
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from daemonlab.house import BUILD, MUTANTS, PORT, C
 from daemonlab.subjects import Subject, build_c, python_program
+
+_SOURCES = {".c", ".py"}
 
 
 class MutantError(Exception):
@@ -67,6 +70,20 @@ def mutants() -> tuple[Mutant, ...]:
     return tuple(sorted(found, key=lambda mutant: (mutant.lab, mutant.name)))
 
 
+def _clear(overlay: Path, names: set[str]) -> None:
+    """Remove what an earlier form of a mutant has left: it would stand before the reference. And
+    what was built of it, since make(1) would miss its source."""
+    stale = [
+        path for path in overlay.iterdir() if path.suffix in _SOURCES and path.name not in names
+    ]
+    for path in stale:
+        path.unlink()
+    for built in (
+        overlay.parent.glob("labd-*") if any(path.suffix == ".c" for path in stale) else ()
+    ):
+        shutil.rmtree(built, ignore_errors=True)
+
+
 def _plant(edits: tuple[Edit, ...], source: Path, overlay: Path) -> None:
     overlay.mkdir(parents=True, exist_ok=True)
     texts: dict[str, str] = {}
@@ -77,6 +94,7 @@ def _plant(edits: tuple[Edit, ...], source: Path, overlay: Path) -> None:
                 f"{source / edit.file}: found {text.count(edit.find)} times, not once:\n{edit.find}"
             )
         texts[edit.file] = text.replace(edit.find, edit.replace)
+    _clear(overlay, set(texts))
     for name, text in texts.items():
         if not (overlay / name).exists() or (overlay / name).read_text(encoding="utf-8") != text:
             (overlay / name).write_text(text, encoding="utf-8")

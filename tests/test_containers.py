@@ -20,7 +20,8 @@ from containers import Runner, fake, podman
 from daemonlab.mutants import Edit, Mutant, make
 from daemonlab.observe import Process, children
 from labresults import LANGUAGES
-from spoolhouse import LIMIT, House, until
+from spoolhouse import House
+from waiting import LIMIT, until
 
 pytestmark = pytest.mark.usefixtures("alone")
 

@@ -85,21 +85,16 @@ const char *value_bytes(void *setting, const char *value) {
                : "a number of bytes from 0 to 1073741824";
 }
 
-/* The one of the names, the last of which is NULL, that the value is; or NULL. */
-static const char *choose(const char *value, const char *const *names) {
-    while (*names != NULL && strcmp(value, *names) != 0)
-        names++;
-    return *names;
-}
-
 const char *value_level(void *setting, const char *value) {
-    static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-    const char *level = choose(value, levels);
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
 
-    if (level == NULL)
-        return "debug, info, warning or error";
-    *(const char **)setting = level;
-    return NULL;
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        if (strcmp(value, levels[i]) == 0) {
+            *(const char **)setting = levels[i];
+            return NULL;
+        }
+    }
+    return "debug, info, warning or error";
 }
 
 const char *value_runner(void *setting, const char *value) {

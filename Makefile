@@ -16,7 +16,7 @@ WORKERS ?= 2
 pytest   = $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
 python   = $(wildcard setup.py python tests docs/hooks)
 c        = $(wildcard c/src/*.[ch])
-scripts  = .ci/run tools/doctor tools/python tools/system tools/venv tools/hooks/pre-commit
+scripts  = .ci/run tools/doctor tools/python tools/reference tools/system tools/venv tools/hooks/pre-commit
 export NO_MKDOCS_2_WARNING = 1
 
 # Labs go by number: labs/01-detach is lab 1.
@@ -96,7 +96,7 @@ c: build/c/labd
 
 build/c/labd: $(wildcard c/src/*.[ch]) c/Makefile | build/system.stamp
 	@echo 'Building the C daemon, $@…'
-	@$(MAKE) -s -C c || { tools/system build; exit 1; }
+	@$(MAKE) -s -C c || { tools/system build && tools/reference; exit 1; }
 	@touch $@
 
 ##@ check

@@ -5,23 +5,15 @@ import os
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from daemonlab import subjects
 from labresults import LANGUAGES
+from waiting import LIMIT
 
 ALREADY_RUNNING = 3
-LIMIT = 60.0
-"""Seconds for what takes one."""
-
-
-def until(happened: Callable[[], object], seconds: float = LIMIT) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
 
 
 class House:

@@ -33,6 +33,8 @@ job_timeout = 0
 job_grace = 0
 database = /d
 output_limit = 0
+runner = podman
+image = docker.io/library/debian:12
 listen = 127.0.0.1:1
 report_interval = 0
 stop_timeout = 0
@@ -65,6 +67,11 @@ worker_timeout = 0
     "listen on IPv6": b"[labd]\nlisten = [::1]:65535\n",
     "listen on a socket": b"[labd]\nlisten = unix:/run/labd.sock\n",
     "listen on the longest socket": b"[labd]\nlisten = unix:/" + b"x" * 106,
+    "no runner": b"[labd]\nrunner = none\nimage = x\n",
+    "runner with a path": b"[labd]\nspool = /s\nrunner = /opt/run\nimage = /srv/root\n",
+    "docker": b"[labd]\nimage = a@sha256:0-_.\nspool = /s\nrunner = docker\n",
+    "longest image": b"[labd]\nimage = " + b"x" * 255 + b"\n",
+    "colon without a runner": b"[labd]\nspool = /s:t\nimage = x\n",
     "seconds a day": b"[labd]\nwarmup = 86400\ndrain = 86400.0\n",
 }
 
@@ -75,8 +82,8 @@ INDENT = "no space at the start of a line"
 COMMENT = "a comment to have a line of its own"
 KEYS = (
     "one of the keys directory, log, log_level, pidfile, umask, warmup, drain, spool, workers, "
-    "poll_interval, job_timeout, job_grace, database, output_limit, listen, "
-    "report_interval, stop_timeout, worker_timeout"
+    "poll_interval, job_timeout, job_grace, database, output_limit, runner, image, "
+    "listen, report_interval, stop_timeout, worker_timeout"
 )
 UMASK = "an octal number from 0 to 777"
 SECONDS = "seconds from 0 to 86400, such as 5 or 0.5"
@@ -84,6 +91,8 @@ ABSOLUTE = "an absolute path"
 FILE = "the path of a file: no / at its end"
 WORKERS = "a number from 1 to 10000"
 BYTES = "a number of bytes from 0 to 1073741824"
+RUNNER = "none, podman, docker or the absolute path of a program"
+IMAGE = "the name of an image: at most 255 of A-Z a-z 0-9 - . _ / : @"
 LISTEN = "127.0.0.1:PORT, [::1]:PORT or unix:/PATH of at most 107 bytes"
 
 BAD = {
@@ -211,6 +220,35 @@ BAD = {
         3,
         b"database = /d",
         "the key spool beside it",
+    ),
+    "runner by name": (b"[labd]\nrunner = crun\n", 2, b"runner = crun", RUNNER),
+    "runner in a folder": (b"[labd]\nrunner = bin/podman\n", 2, b"runner = bin/podman", RUNNER),
+    "runner is a folder": (b"[labd]\nrunner = /bin/\n", 2, b"runner = /bin/", RUNNER),
+    "runner without a spool": (
+        b"[labd]\nrunner = podman\nimage = x\n",
+        2,
+        b"runner = podman",
+        "the key spool beside it",
+    ),
+    "runner without an image": (
+        b"[labd]\nrunner = podman\nspool = /s\n",
+        2,
+        b"runner = podman",
+        "the key image beside it",
+    ),
+    "colon beside a runner": (
+        b"[labd]\nrunner = podman\nimage = x\nspool = /s:t\n",
+        4,
+        b"spool = /s:t",
+        "no colon, beside a runner",
+    ),
+    "image is an option": (b"[labd]\nimage = --privileged\n", 2, b"image = --privileged", IMAGE),
+    "image of two words": (b"[labd]\nimage = a b\n", 2, b"image = a b", IMAGE),
+    "image too long": (
+        b"[labd]\nimage = " + b"x" * 256,
+        2,
+        b"image = " + b"x" * 92,
+        IMAGE,
     ),
     "database is a folder": (b"[labd]\ndatabase = /x/\n", 2, b"database = /x/", FILE),
     "listen everywhere": (b"[labd]\nlisten = 0.0.0.0:80\n", 2, b"listen = 0.0.0.0:80", LISTEN),

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from daemonlab.house import ROOT
 from daemonlab.observe import Process, ProcessGone, alive, children, descendants, snapshot
 from daemonlab.scenarios import WORKERS
 from labresults import LANGUAGES, explain, facts, record
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -151,13 +151,6 @@ def test_first_the_signals_then_the_status(language: str, tmp_path: Path) -> Non
 # --- storms: more processes than the laboratory allows a student's daemon ---
 
 
-def _until(happened: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def _end(daemon: subprocess.Popen[bytes], me: Process) -> None:
     """SIGKILL to all of it, each while it still is who we take it for."""
     left = descendants(me.pid) if alive(me) else []
@@ -182,7 +175,7 @@ def _labd(language: str, folder: Path, settings: str) -> Iterator[Process]:
     with subprocess.Popen(command, env={**os.environ, **subject.variables}) as daemon:
         stat = snapshot(daemon.pid, {"status"})
         try:
-            _until(lambda: (folder / "spool" / "failed").exists(), 20)
+            until(lambda: (folder / "spool" / "failed").exists(), 20)
             yield stat.process
         finally:
             _end(daemon, stat.process)
@@ -213,10 +206,10 @@ def test_five_thousand_children_that_exit_at_once(language: str, tmp_path: Path)
     with _labd(language, tmp_path, f"workers = {MANY}\njob_timeout = 0\n") as daemon:
         for number in range(MANY):
             os.link(job, tmp_path / "spool" / "new" / f"job{number}")
-        _until(lambda: len(children(daemon.pid)) == MANY, 120)
+        until(lambda: len(children(daemon.pid)) == MANY, 120)
         os.close(os.open(tmp_path / "gate", os.O_WRONLY))
-        _until(lambda: not _living(daemon), 120)
-        _until(lambda: not children(daemon.pid), 1.0)
+        until(lambda: not _living(daemon), 120)
+        until(lambda: not children(daemon.pid), 1.0)
         assert len(list((tmp_path / "spool" / "done").iterdir())) == MANY
     ended = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     codes = [event["code"] for event in ended if event["event"] == "job_ended"]
@@ -231,9 +224,9 @@ def test_five_thousand_orphans(language: str, tmp_path: Path) -> None:
     job = _job(tmp_path, f"i=0; while [ $i -lt {MANY} ]; do sleep 600 & i=$((i + 1)); done")
     with _labd(language, tmp_path, "job_timeout = 0\nlog_level = debug\n") as daemon:
         job.rename(tmp_path / "spool" / "new" / "job")
-        _until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 120)
-        _until(lambda: not _living(daemon), 60)
-        _until(lambda: not children(daemon.pid), 1.0)
+        until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 120)
+        until(lambda: not _living(daemon), 60)
+        until(lambda: not children(daemon.pid), 1.0)
         assert descendants(daemon.pid) == []
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert events.count("orphan_ended") == MANY
@@ -248,7 +241,7 @@ def test_a_table_that_is_full_makes_jobs_wait(language: str, tmp_path: Path) -> 
     with _labd(language, tmp_path, "workers = 2\n") as daemon:
         for number in range(6):
             os.link(job, tmp_path / "spool" / "new" / f"job{number}")
-        _until(lambda: len(children(daemon.pid)) == 2, 20)  # they stay until the gate is opened
+        until(lambda: len(children(daemon.pid)) == 2, 20)  # they stay until the gate is opened
 
         def done() -> bool:
             nonlocal most
@@ -257,7 +250,7 @@ def test_a_table_that_is_full_makes_jobs_wait(language: str, tmp_path: Path) -> 
                 os.close(os.open(tmp_path / "gate", os.O_WRONLY | os.O_NONBLOCK))
             return len(list((tmp_path / "spool" / "done").iterdir())) == 6
 
-        _until(done, 20)
+        until(done, 20)
     assert most == 2
 
 
@@ -271,9 +264,9 @@ def test_odd_jobs(language: str, tmp_path: Path) -> None:
         os.mkfifo(new / "fifo")
         (new / "folder").mkdir()
         (new / ".hidden").write_text("")
-        _until(lambda: len(list((tmp_path / "spool" / "failed").iterdir())) == 4, 20)
+        until(lambda: len(list((tmp_path / "spool" / "failed").iterdir())) == 4, 20)
         _job(tmp_path, "exit 0").rename(new / "good")
-        _until(lambda: (tmp_path / "spool" / "done" / "good").exists(), 20)
+        until(lambda: (tmp_path / "spool" / "done" / "good").exists(), 20)
         assert alive(daemon)
         assert [left.name for left in new.iterdir()] == [".hidden"]
 
@@ -284,7 +277,7 @@ def test_what_was_running_runs_again(language: str, tmp_path: Path) -> None:
     (tmp_path / "spool" / "cur").mkdir(parents=True)
     _job(tmp_path, "exit 0").rename(tmp_path / "spool" / "cur" / "job")
     with _labd(language, tmp_path, ""):
-        _until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 20)
+        until(lambda: (tmp_path / "spool" / "done" / "job").exists(), 20)
 
 
 def test_the_laboratory_looks_in_the_foreground() -> None:
@@ -313,5 +306,5 @@ def test_a_job_in_the_foreground_has_none_of_our_streams(language: str, tmp_path
                         seen[:] = [f"{one.number} {one.target}" for one in now.descriptors]
             return len(seen) > 0
 
-        _until(asleep, 20)
+        until(asleep, 20)
     assert seen == ["0 /dev/null", "1 /dev/null", "2 /dev/null"]

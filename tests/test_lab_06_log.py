@@ -22,6 +22,7 @@ from daemonlab.logwork import UNHEARD
 from daemonlab.logwork import events as events_of
 from daemonlab.observe import Process, alive, snapshot
 from labresults import LANGUAGES, explain, facts, record
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -92,13 +93,6 @@ def _needs(program: str) -> str:
     return found
 
 
-def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def _flood(language: str, folder: Path) -> list[str]:
     """The program that does nothing but log, with the module of one language."""
     if language == "python":
@@ -129,11 +123,11 @@ def test_logrotate_under_twenty_thousand_lines_a_second(language: str, tmp_path:
             )
             settings.chmod(0o644)
             for number in range(1, 9):
-                _until(lambda: log.exists() and log.stat().st_size > 100_000)
+                until(lambda: log.exists() and log.stat().st_size > 100_000)
                 state = ("--state", tmp_path / "state")
                 subprocess.run([logrotate, *state, "--force", settings], check=True)
-                _until(lambda n=number: (tmp_path / f"log.{n}").exists())  # type: ignore[misc]
-            _until(log.exists)
+                until(lambda n=number: (tmp_path / f"log.{n}").exists())  # type: ignore[misc]
+            until(log.exists)
             flood.terminate()
             told, _ = flood.communicate()
         finally:
@@ -167,7 +161,7 @@ def _hang_up(daemon: Process, times: int = 1) -> None:
     """SIGHUP, so many times, each when the one before has been dealt with: a line each."""
     for _ in range(times):
         os.kill(daemon.pid, signal.SIGHUP)
-        _until(lambda: _taken(daemon))
+        until(lambda: _taken(daemon))
 
 
 @contextmanager
@@ -235,7 +229,7 @@ def test_fifo_with_a_slow_reader(language: str, tmp_path: Path) -> None:
                     read.extend(os.read(reader, 4096))
                 return b'"ready"' in read
 
-            _until(ready)
+            until(ready)
             _hang_up(_mine(daemon), 60)  # more than 4096 bytes hold
             read += os.read(reader, 8192)
             _hang_up(_mine(daemon))
@@ -255,7 +249,7 @@ def test_removed_log_is_made_anew(language: str, tmp_path: Path) -> None:
     """Without a signal: a file that has no name any more is one that nobody will read."""
     log = tmp_path / "log"
     with _labd(language, tmp_path, f"log = {log}") as daemon:
-        _until(_ready(log))
+        until(_ready(log))
         log.unlink()
         _hang_up(_mine(daemon))
         assert [event["event"] for event in _parse(log.read_bytes())] == ["reload"]
@@ -267,7 +261,7 @@ def test_line_that_another_left_unfinished(language: str, tmp_path: Path) -> Non
     log = tmp_path / "log"
     log.write_text('{"ts":"2026-')
     with _labd(language, tmp_path, f"log = {log}"):
-        _until(_ready(log))
+        until(_ready(log))
     first, *others = log.read_bytes().splitlines()
     assert first == b'{"ts":"2026-'
     assert [json.loads(line)["event"] for line in others][:2] == ["starting", "ready"]
@@ -278,7 +272,7 @@ def test_bad_configuration_keeps_the_level(language: str, tmp_path: Path) -> Non
     """A reload that is refused is told, and changes nothing."""
     log = tmp_path / "log"
     with _labd(language, tmp_path, f"log = {log}\nlog_level = debug") as daemon:
-        _until(_ready(log))
+        until(_ready(log))
         (tmp_path / "labd.ini").write_text("[labd]\nlog_level = loud\n")
         _hang_up(_mine(daemon))
     failed = next(event for event in _parse(log.read_bytes()) if event["event"] == "reload_failed")
@@ -305,7 +299,7 @@ def test_full_disk(language: str, tmp_path: Path) -> None:
     with _labd(language, tmp_path, "log = /mnt/log", around) as daemon:
         mnt = Path(f"/proc/{daemon.pid}/root/mnt")
         log = mnt / "log"
-        _until(lambda: mnt.exists() and _ready(log)())
+        until(lambda: mnt.exists() and _ready(log)())
         with suppress(OSError), open(mnt / "filler", "wb", buffering=0) as filler:
             while True:
                 filler.write(bytes(4096))

@@ -1,6 +1,8 @@
 """Lab 9: what chapter 9 claims about a daemon's answers, observed from outside."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import re
@@ -13,7 +15,7 @@ import threading
 import time
 import tomllib
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +25,11 @@ from daemonlab import subjects
 from daemonlab.asking import Answer, ask, connected, send
 from daemonlab.healthwork import MOST_CONNECTIONS
 from daemonlab.house import ROOT
+from daemonlab.interfere import HOLDING_WAITS, waits
 from daemonlab.logwork import events
+from hanging import hanging
 from labresults import LANGUAGES, explain, facts
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 PATIENCE = 5.0
@@ -98,11 +103,9 @@ class Daemon:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
-def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _command(language: str, folder: Path, listen: str, **settings: str) -> list[str]:
@@ -124,12 +127,20 @@ def _logged(folder: Path, name: str) -> dict[str, object] | None:
 
 @contextmanager
 def _running(
-    language: str, folder: Path, listen: str = "127.0.0.1:0", **settings: str
+    language: str,
+    folder: Path,
+    listen: str = "127.0.0.1:0",
+    through: tuple[str, ...] = (),
+    variables: Mapping[str, str] | None = None,
+    **settings: str,
 ) -> Iterator[Daemon]:
-    command = _command(language, folder, listen, **settings)
-    with subprocess.Popen([*command, "--foreground"], stdin=subprocess.DEVNULL) as process:
+    command = [*through, *_command(language, folder, listen, **settings), "--foreground"]
+    environment = {**os.environ, **(variables or {})}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, cwd=folder, env=environment
+    ) as process:
         try:
-            _until(lambda: _logged(folder, "ready") is not None)
+            until(lambda: _logged(folder, "ready") is not None)
             listening = _logged(folder, "listening")
             assert listening
             yield Daemon(process, folder, str(listening["address"]))
@@ -191,6 +202,7 @@ REQUESTS = {
 REFUSED = {
     "HTTP/2": (b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n", 505),
     "HTTP/0.9": (b"GET /healthz\r\n\r\n", 400),
+    "a space at the end": (b"GET /healthz HTTP/1.1 \r\nHost: x\r\n\r\n", 400),
     "no colon": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nnothing\r\n\r\n", 400),
     "negative length": (b"GET /healthz HTTP/1.1\r\nContent-Length: -4\r\n\r\n", 400),
     "long path": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
@@ -203,6 +215,7 @@ REFUSED = {
 closed may not get to see them, tcp(7)."""
 CLOSED = {
     "one word": b"garbage\r\n\r\n",
+    "a space first": b" GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "four words": b"GET /healthz x HTTP/1.1\r\nHost: x\r\n\r\n",
 }
@@ -282,6 +295,18 @@ def test_numbers_of_the_process(daemons: dict[str, Daemon], language: str) -> No
     assert started == pytest.approx(folder, abs=20)
 
 
+@both
+def test_the_start_is_always_the_same(daemons: dict[str, Daemon], language: str) -> None:
+    """Prometheus' changes() of it counts restarts: no two answers may differ."""
+    told = {
+        line
+        for _ in range(20)
+        for line in _metrics(daemons[language]).splitlines()
+        if line.startswith("process_start_time_seconds ")
+    }
+    assert len(told) == 1
+
+
 def test_version() -> None:
     """Both say the version of the project."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -317,15 +342,72 @@ def test_curl(daemons: dict[str, Daemon], language: str, tmp_path: Path) -> None
 
 
 @both
+@pytest.mark.parametrize("name", ["new", "cur", "done", "failed", "id", "out", "pipe"])
+def test_each_folder_of_the_spool_is_needed(
+    daemons: dict[str, Daemon], language: str, name: str
+) -> None:
+    """It is not ready while one of them is away, and says which."""
+    daemon = daemons[language]
+    folder = daemon.folder / "spool" / name
+    folder.rename(folder.with_name("aside"))
+    try:
+        answer = daemon.ask("/readyz")
+    finally:
+        folder.with_name("aside").rename(folder)
+    assert answer.status == 503 and f"/spool/{name})".encode() in answer.body
+    assert daemon.ask("/readyz").status == 200
+
+
+@both
+def test_a_reason_cannot_spoil_the_page(language: str, tmp_path: Path) -> None:
+    """What comes from outside, such as a path, is text there, in both alike."""
+    with _running(language, tmp_path / "it's \"<b>&") as daemon:
+        (daemon.folder / "spool" / "new").rename(daemon.folder / "spool" / "aside")
+        page = daemon.ask("/").body
+    assert b"/it&#x27;s &quot;&lt;b&gt;&amp;/spool/new): No such file" in page
+
+
+@both
+def test_a_worker_has_failed(language: str, tmp_path: Path) -> None:
+    """It is not ready from then on, however long the others take to stop."""
+    with waits(_made(tmp_path), ("queue", "reporter")) as holding:
+        through = HOLDING_WAITS
+        with _running(language, tmp_path, through=through, stop_timeout="60") as daemon:
+            if not holding.fail("reporter", errno.ENOMEM, 20):
+                pytest.skip("no calls can be held here")
+            until(lambda: daemon.ask("/readyz").body == b"stopping\n")
+            assert daemon.process.poll() is None
+            daemon.process.kill()
+
+
+@both
+def test_a_disk_that_does_not_answer(language: str, tmp_path: Path) -> None:
+    """Who asks whether it is ready waits for the disk. Who asks it to stop does not: it ends within
+    stop_timeout, and names what has kept it."""
+    (tmp_path / "hang").mkdir()
+    variables = hanging(tmp_path / "hang")
+    with _running(language, tmp_path, variables=variables, stop_timeout="1") as daemon:
+        assert daemon.ask("/readyz").status == 200
+        (tmp_path / "hang" / "access").touch()
+        with connected(daemon.address, 20) as connection:
+            connection.send(b"GET /readyz HTTP/1.1\r\n\r\n")
+            until(lambda: send(daemon.address, REQUESTS["healthz"], 0.2).status == 0)
+            daemon.process.terminate()
+            assert daemon.process.wait(30) == 1
+    last = _events(tmp_path)[-1]
+    assert str(last["error"]).startswith("not undone within 1000 ms: health ")
+
+
+@both
 def test_reload(language: str, tmp_path: Path) -> None:
     """A reload is counted, a bad one apart; and readiness does not suffer from it."""
     with _running(language, tmp_path) as daemon:
         settings = (tmp_path / "labd.ini").read_text()
         os.kill(daemon.process.pid, signal.SIGHUP)
-        _until(lambda: 'labd_reloads_total{result="good"} 0' not in _metrics(daemon))
+        until(lambda: 'labd_reloads_total{result="good"} 0' not in _metrics(daemon))
         (tmp_path / "labd.ini").write_text(settings + "nonsense = 1\n")
         os.kill(daemon.process.pid, signal.SIGHUP)
-        _until(
+        until(
             lambda: not re.search(r'reloads_total{result="bad"} 0(\.0)?$', _metrics(daemon), re.M)
         )
         assert daemon.ask("/readyz").status == 200
@@ -372,8 +454,8 @@ def test_prometheus(daemons: dict[str, Daemon], tmp_path: Path) -> None:
         subprocess.Popen(command, stdout=output, stderr=output) as process,
     ):
         try:
-            _until(lambda: len(answers("up==1")) == 2, 120)
-            _until(lambda: len(answers("labd_build_info")) == 2, 60)
+            until(lambda: len(answers("up==1")) == 2, 120)
+            until(lambda: len(answers("labd_build_info")) == 2, 60)
             found = answers("labd_build_info")
         finally:
             process.terminate()
@@ -412,11 +494,11 @@ def test_monit(language: str, tmp_path: Path) -> None:
             ) as process,
         ):
             try:
-                _until(lambda: told("Monit 5") or told("Starting Monit"), 60)
+                until(lambda: told("Monit 5") or told("Starting Monit"), 60)
                 new.rename(new.with_name("aside"))
-                _until(lambda: told("503"), 60)
+                until(lambda: told("503"), 60)
                 new.with_name("aside").rename(new)
-                _until(lambda: told("connection succeeded"), 60)
+                until(lambda: told("connection succeeded"), 60)
             finally:
                 process.terminate()
                 with suppress(subprocess.TimeoutExpired):
@@ -509,7 +591,7 @@ def test_no_descriptor_left(language: str, tmp_path: Path) -> None:
             used = _processor_time(daemon.process.pid) - before
             assert used < 0.5 * (time.monotonic() - began)
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (256, hard))
-        _until(lambda: daemon.ask("/healthz").status == 200)
+        until(lambda: daemon.ask("/healthz").status == 200)
 
 
 def _processor_time(pid: int) -> float:
@@ -576,9 +658,9 @@ def test_many_start_at_one_path(language: str, tmp_path: Path) -> None:
         subprocess.Popen([*command, "--foreground"], stderr=subprocess.PIPE) for command in commands
     ]
     try:
-        _until(lambda: sum(one.poll() is None for one in started) <= 1, 60)
+        until(lambda: sum(one.poll() is None for one in started) <= 1, 60)
         (winner,) = [one for one in started if one.poll() is None]
-        _until(lambda: ask(f"unix:{path}", "/readyz").status == 200)
+        until(lambda: ask(f"unix:{path}", "/readyz").status == 200)
         losers = [one for one in started if one is not winner]
         assert [one.returncode for one in losers] == [1] * 7
         assert all(b"Address already in use" in one.communicate()[1] for one in losers)
@@ -590,6 +672,45 @@ def test_many_start_at_one_path(language: str, tmp_path: Path) -> None:
             one.wait()
             if one.stderr is not None:
                 one.stderr.close()
+
+
+@both
+def test_another_binds_in_the_same_folder(language: str, tmp_path: Path) -> None:
+    """At another path, perhaps: it is soon done, and no reason to give up."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+
+    def release() -> None:
+        with suppress(AssertionError):
+            until((tmp_path / "log").exists)
+        time.sleep(0.3)  # for it to come to the lock; if it does not, it has it at once
+        os.close(held)
+
+    other = threading.Thread(target=release)
+    other.start()
+    try:
+        with _running(language, tmp_path, f"unix:{folder}/socket") as daemon:
+            assert daemon.ask("/readyz").status == 200
+    finally:
+        other.join()
+
+
+@both
+def test_a_folder_that_stays_locked(language: str, tmp_path: Path) -> None:
+    """It does not wait for ever, and says for what it has waited."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    command = _command(language, tmp_path, f"unix:{folder}/socket")
+    run = subprocess.run(command, capture_output=True, timeout=60)
+    os.close(held)
+    assert (run.returncode, run.stderr) == (
+        1,
+        f"labd: flock({folder}): Address already in use\n".encode(),
+    )
 
 
 @both

@@ -1,6 +1,9 @@
 """Lab 10: what chapter 10 claims about the way out, observed from outside."""
 
+import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +11,10 @@ import pytest
 from daemonlab.interfere import denying
 from daemonlab.logwork import events
 from daemonlab.scenarios import ROWS, STUCK
+from hanging import hanging
 from labresults import LANGUAGES, explain, facts, record
-from spoolhouse import House, until
+from spoolhouse import House
+from waiting import until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -162,3 +167,37 @@ def test_forced(language: str, tmp_path: Path, alone: None) -> None:
     assert house.row("job")["signal"] in ("TERM", "KILL")
     assert house.idle() and not (tmp_path / "labd.pid").exists()
     assert not list(tmp_path.glob("results.db-*"))
+
+
+@both
+def test_the_log_hangs(language: str, tmp_path: Path, alone: None) -> None:
+    """The limit holds there too: nothing can be told, but it ends."""
+    house = House(language, tmp_path, "log_level = debug\nstop_timeout = 1\n")
+    (tmp_path / "hang").mkdir()
+    house.variables |= hanging(tmp_path / "hang")
+    with house.start_ready() as daemon:
+        (tmp_path / "hang" / "log").touch()
+        daemon.terminate()
+        try:
+            assert daemon.wait(30) == 1
+        finally:
+            daemon.kill()
+    assert house.count("stop") == 1 and house.count("cleanup") == 0
+
+
+@pytest.mark.slow
+@both
+def test_stopped_and_continued_while_it_drains(language: str, tmp_path: Path, alone: None) -> None:
+    """A SIGSTOP in that time makes all of its workers late, and none of them hung: its job may
+    still come to its end."""
+    house = House(language, tmp_path, "drain = 60\nworker_timeout = 3\n")
+    with house.start_ready() as daemon:
+        house.drop("job", "exec sleep 6")
+        until(lambda: house.count("job_started"))
+        daemon.terminate()
+        until(lambda: house.count("stop"))
+        os.kill(daemon.pid, signal.SIGSTOP)
+        time.sleep(4)  # what it is about
+        os.kill(daemon.pid, signal.SIGCONT)
+        assert daemon.wait(60) == 0
+    assert house.row("job")["code"] == 0

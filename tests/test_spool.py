@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from labresults import LANGUAGES
-from spoolhouse import LIMIT, House, until
+from spoolhouse import House
+from waiting import LIMIT, until
 
 FILES = int(os.environ.get("FILES", "20000"))
 """How many files lie in new/ at once; FILES=100000 takes a minute or more."""
@@ -321,3 +322,79 @@ def test_a_database_that_is_none(
         house.command, env=house.variables, capture_output=True, text=True, timeout=LIMIT
     )
     assert (run.returncode, run.stderr) == (1, f"labd: sqlite({path}): {error}\n")
+
+
+@both
+def test_a_locked_database_is_waited_for_once(language: str, tmp_path: Path, alone: None) -> None:
+    """However many jobs end meanwhile: or the worker would give no sign of life for as many
+    seconds, and be taken for one that hangs."""
+    house = House(language, tmp_path, "workers = 30\ndrain = 86400\nworker_timeout = 20\n")
+    names = [f"job{number}" for number in range(30)]
+    with house.start_ready() as daemon:
+        with closing(sqlite3.connect(tmp_path / "results.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for name in names:
+                house.drop(name, f"while [ ! -e {tmp_path}/enough ]; do sleep 0.1; done")
+            until(lambda: house.count("job_started") == len(names))
+            daemon.terminate()
+            until(lambda: house.count("stop"))
+            (tmp_path / "enough").touch()
+            assert daemon.wait(LIMIT) == 0, house.log()
+        assert house.rows() == [] and house.names("cur") == sorted(names)
+        assert house.count("record_failed") == 2, "once when it ended, once at the very end"
+    with house.daemon():
+        until(house.idle)
+    assert {row["job"] for row in house.rows()} == set(names)
+
+
+# --- what fails with one job ---
+
+
+@both
+def test_a_job_that_is_still_written(language: str, tmp_path: Path, alone: None) -> None:
+    """It cannot be executed: it waits, and keeps nobody from work. No event tells when it is
+    whole, and no look is due: it is tried again all the same."""
+    house = House(language, tmp_path, poll_interval="0")
+    with house.daemon():
+        with open(house.make("slow", "exit 0"), "ab"):
+            (house.folder / "made" / "slow").rename(house.new / "slow")
+            until(lambda: house.count("job_delayed"))
+            house.drop("quick", "exit 0")
+            until(lambda: "quick" in house.names("done"))
+            assert house.names("cur") == ["slow"]
+        until(house.idle)
+    assert [(row["job"], row["code"]) for row in house.rows()] == [("quick", 0), ("slow", 0)]
+    assert house.count("job_delayed") < 20, "it is tried without a pause"
+
+
+@both
+def test_a_name_that_cannot_be_claimed(language: str, tmp_path: Path, alone: None) -> None:
+    """As many of these as there may be, whatever is behind them is found. They wait, and are tried
+    again now and then."""
+    house = House(language, tmp_path, poll_interval="0")
+    good = house.make("good", "exit 0")
+    with house.daemon() as daemon:
+        for number in range(150):
+            if number % 50 == 25:
+                os.link(good, house.new / f"good{number}")  # no event tells of a link
+            (house.spool / "cur" / f"stuck{number}").touch()
+            os.link(good, house.new / f"stuck{number}")
+        daemon.send_signal(signal.SIGHUP)
+        until(lambda: len(house.names("done")) == 3)
+        assert daemon.poll() is None
+        assert len(house.names("new")) == 150
+        (house.spool / "cur" / "stuck7").unlink()
+        until(lambda: "stuck7" in house.names("done"))
+    assert all("File exists" in str(event["error"]) for event in house.events("spool_failed"))
+
+
+@both
+def test_an_id_that_was_removed(language: str, tmp_path: Path, alone: None) -> None:
+    """The result gets another: it is recorded all the same, each of them."""
+    house = House(language, tmp_path)
+    with house.daemon():
+        for name in ("one", "two"):
+            house.drop(name, f"rm {house.spool}/id/{name}")
+        until(lambda: sorted(house.names("done")) == ["one", "two"] and house.idle())
+    assert sorted(row["job"] for row in house.rows()) == ["one", "two"]
+    assert all(len(row["id"]) == 32 for row in house.rows())

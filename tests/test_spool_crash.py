@@ -22,7 +22,8 @@ import pytest
 from daemonlab.house import ROOT
 from daemonlab.observe import ProcessGone, children, snapshot
 from labresults import LANGUAGES
-from spoolhouse import LIMIT, House, until
+from spoolhouse import House
+from waiting import LIMIT, until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -150,15 +151,17 @@ def test_kill_at_random_moments(language: str, tmp_path: Path, alone: None) -> N
     number = random.Random(seed)
     load = Load(house)
     load.start()
+    kills = 0
     try:
-        for _ in range(KILLS or USUAL[language]):
+        # A busy machine gets little done between two kills: then there are more of them.
+        while kills < (KILLS or USUAL[language]) or load.dropped.total() <= 50:
             _kill_at_random(house, number)
+            kills += 1
     finally:
         load.over.set()
         load.join()
     with house.daemon():
         until(house.idle, 120)
-    assert sum(load.dropped.values()) > 50
     _judge(house, load.dropped)
 
 

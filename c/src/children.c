@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLOSE_TIME = 1000 }; /* milliseconds */
+enum { CLOSE_TIME = 5000 }; /* milliseconds */
 
 int children_open(
     struct children *children, int size, int timeout, int grace, struct failure *why) {
@@ -92,9 +92,8 @@ static int describe(
 }
 
 /* Returns an errno, as the functions of posix_spawn(3) do. */
-static int spawn(pid_t *pid, const char *name, const char *path, int output) {
+static int spawn(pid_t *pid, const char *path, char *const arguments[], int output) {
     static char path_variable[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    char *arguments[] = {(char *)name, NULL};
     char *variables[] = {path_variable, NULL};
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
@@ -113,14 +112,14 @@ static int spawn(pid_t *pid, const char *name, const char *path, int output) {
     return error;
 }
 
-int children_spawn(struct children *children, const char *name, const char *path, int output,
-    struct failure *why) {
+int children_spawn(struct children *children, const char *name, const char *path,
+    char *const arguments[], int output, struct failure *why) {
     struct child *child = row_of(children, 0);
     pid_t pid;
 
     if (child == NULL)
         return failure(why, EAGAIN, "%d children run already", children->size);
-    int error = spawn(&pid, name, path, output);
+    int error = spawn(&pid, path, arguments, output);
     if (error != 0)
         return failure(why, error, "posix_spawn(%s)", path);
     *child =

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LAST = 1000 }; /* milliseconds */
+
 void cleanup_open(struct cleanup *stack, struct log *log) {
     pthread_condattr_t monotonic;
 
@@ -40,27 +42,40 @@ void cleanup_pop(struct cleanup *stack) {
     pthread_mutex_unlock(&stack->mutex);
 }
 
-/* Says what is left, and ends the process whatever the others do. The mutex is locked: what is
- * left can only become less. */
-static void give_up(const struct cleanup *stack, int limit) {
-    char left[256] = "";
+struct watch {
+    struct cleanup *stack;
+    int limit; /* milliseconds */
+};
+
+/* Says what is left. The mutex is locked by who started us: what is left can only become less.
+ */
+static void *tell(void *user) {
+    const struct watch *this = user;
+    const struct cleanup *stack = this->stack;
+    char left[512] = "";
 
     for (int i = stack->count - 1; i >= 0; i--) {
         size_t used = strlen(left);
         snprintf(left + used, sizeof left - used, " %s", stack->rows[i].name);
     }
     log_event(stack->log, "error", "failed", "{s:o}", "error",
-        json_sprintf("not undone within %d ms:%s", limit, left));
+        json_sprintf("not undone within %d ms:%s", this->limit, left));
+    return NULL;
+}
+
+/* Ends the process whatever the others do. The log may be what they wait for: so its line has a
+ * thread of its own, and LAST milliseconds. */
+static void give_up(struct watch *this) {
+    struct timespec until = timespec_of(now_milliseconds() + LAST);
+    pthread_t teller;
+
+    if (pthread_create(&teller, NULL, tell, this) == 0)
+        pthread_clockjoin_np(teller, NULL, CLOCK_MONOTONIC, &until);
     _exit(EXIT_FAILED);
 }
 
-struct watch {
-    struct cleanup *stack;
-    int limit; /* milliseconds */
-};
-
 static void *watch(void *user) {
-    const struct watch *this = user;
+    struct watch *this = user;
     struct cleanup *stack = this->stack;
     struct timespec until = timespec_of(now_milliseconds() + this->limit);
     int error = 0;
@@ -69,7 +84,7 @@ static void *watch(void *user) {
     while (!stack->over && error == 0)
         error = pthread_cond_timedwait(&stack->changed, &stack->mutex, &until);
     if (!stack->over)
-        give_up(stack, this->limit);
+        give_up(this);
     pthread_mutex_unlock(&stack->mutex);
     return NULL;
 }

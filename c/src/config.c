@@ -36,6 +36,8 @@ static const struct key {
     {"job_grace", value_seconds, SETTING(job_grace), true},
     {"database", value_file, SETTING(database), false},
     {"output_limit", value_bytes, SETTING(output_limit), false},
+    {"runner", value_runner, SETTING(runner), false},
+    {"image", value_image, SETTING(image), false},
     {"listen", value_listen, SETTING(listen), false},
     {"report_interval", value_seconds, SETTING(report_interval), true},
     {"stop_timeout", value_seconds, SETTING(stop_timeout), true},
@@ -84,15 +86,28 @@ static int line_of(const struct reading *reading, const char *name) {
     return line;
 }
 
+struct objection {
+    const char *name, *value, *expected;
+};
+
 static int check(const struct reading *reading, const char *path, struct failure *why) {
     const struct config *config = reading->config;
+    bool database = config->database[0] != '\0', runner = config->runner[0] != '\0';
+    struct objection wrong = {0};
     char text[sizeof "database = " + PATH_MAX];
 
-    if (config->database[0] == '\0' || config->spool[0] != '\0')
+    if (database && config->spool[0] == '\0')
+        wrong = (struct objection){"database", config->database, "the key spool beside it"};
+    else if (runner && config->spool[0] == '\0')
+        wrong = (struct objection){"runner", config->runner, "the key spool beside it"};
+    else if (runner && config->image[0] == '\0')
+        wrong = (struct objection){"runner", config->runner, "the key image beside it"};
+    else if (runner && strchr(config->spool, ':') != NULL)
+        wrong = (struct objection){"spool", config->spool, "no colon, beside a runner"};
+    if (wrong.name == NULL)
         return 0;
-    snprintf(text, sizeof text, "database = %s", config->database);
-    return inifile_refuse(
-        path, line_of(reading, "database"), text, "the key spool beside it", why);
+    snprintf(text, sizeof text, "%s = %s", wrong.name, wrong.value);
+    return inifile_refuse(path, line_of(reading, wrong.name), text, wrong.expected, why);
 }
 
 int config_load(struct config *config, const char *path, struct failure *why) {

@@ -19,6 +19,8 @@
  *   + job_grace  5         seconds from SIGTERM to SIGKILL
  *     database   (none)    file that gets the results of the jobs
  *     output_limit 1048576 bytes of a job's output that are kept
+ *     runner     none      what runs jobs in containers: podman, docker, or a program's path
+ *     image      (none)    the image of these containers
  *     listen     (none)    127.0.0.1:PORT, [::1]:PORT or unix:/PATH
  *   + report_interval 60   seconds between two reports; 0: never
  *   + stop_timeout 10      seconds that the stop may take
@@ -46,11 +48,13 @@ struct config {
     int drain;            /* milliseconds */
     char spool[PATH_MAX]; /* empty: no jobs */
     int workers;
-    int poll_interval;        /* milliseconds */
-    int job_timeout;          /* milliseconds */
-    int job_grace;            /* milliseconds */
-    char database[PATH_MAX];  /* empty: no database */
-    int output_limit;         /* bytes */
+    int poll_interval;       /* milliseconds */
+    int job_timeout;         /* milliseconds */
+    int job_grace;           /* milliseconds */
+    char database[PATH_MAX]; /* empty: no database */
+    int output_limit;        /* bytes */
+    char runner[PATH_MAX];   /* empty: jobs run without a container */
+    char image[IMAGE_SIZE];
     char listen[LISTEN_SIZE]; /* empty: nowhere */
     int report_interval;      /* milliseconds */
     int stop_timeout;         /* milliseconds */
@@ -61,7 +65,8 @@ struct config {
  * config_load - read and check the file at path; NULL gives the defaults.
  *
  * The language of the file: inifile_read. Each key at most once. A database
- * needs a spool: there are no results without jobs.
+ * needs a spool: there are no results without jobs. So does a runner, and an
+ * image; and the spool has no colon then, which would end its path in --volume.
  *
  * Fills *config whole, or leaves it unspecified on failure. The text of a
  * failure names the file and, where there is one, the line with its key and

@@ -42,17 +42,37 @@ static double started_after_boot(void) {
     return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double seconds_of(clockid_t clock) {
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static double uptime(void) {
     double started = started_after_boot();
+    struct timespec now;
 
-    return started < 0 ? -1 : seconds_of(CLOCK_BOOTTIME) - started;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return started < 0 ? -1 : (double)now.tv_sec + (double)now.tv_nsec / 1e9 - started;
+}
+
+/* When the machine was booted, in seconds since 1970; negative: unknown. proc_stat(5), btime.
+ */
+static double booted(void) {
+    FILE *file = fopen("/proc/stat", "re");
+    char *line = NULL;
+    size_t size = 0;
+    long long seconds = -1;
+
+    while (file != NULL && seconds < 0 && getline(&line, &size, file) > 0)
+        if (sscanf(line, "btime %lld", &seconds) != 1)
+            seconds = -1;
+    free(line);
+    if (file != NULL)
+        fclose(file);
+    return (double)seconds;
+}
+
+/* From what does not change while we run. What is reckoned back from now is a little different
+ * each time, and to Prometheus' changes() that is one restart after the other. */
+static double started_at(void) {
+    double boot = booted(), started = started_after_boot();
+
+    return boot < 0 || started < 0 ? -1 : boot + started;
 }
 
 static int open_descriptors(void) {
@@ -120,11 +140,9 @@ static void histogram(FILE *out, const struct counters *counters) {
 }
 
 static void write_metrics(FILE *out, const struct counters *counters) {
-    double started = uptime();
-
     begin(out, "labd_build_info", "gauge", "Which labd this is; the value is always 1.");
     fputs("labd_build_info{language=\"" LANGUAGE "\",version=\"" VERSION "\"} 1\n", out);
-    single(out, "labd_uptime_seconds", "gauge", "Time since the process started.", started);
+    single(out, "labd_uptime_seconds", "gauge", "Time since the process started.", uptime());
     pair(out, "labd_jobs_total", "Jobs that have ended, by result.",
         (const char *const[]){"done", "failed"}, counters->done, counters->failed);
     histogram(out, counters);
@@ -138,8 +156,7 @@ static void write_metrics(FILE *out, const struct counters *counters) {
     single(out, "labd_log_lines_lost_total", "counter",
         "Lines of the log that could not be written.", (double)counters->lost);
     single(out, "process_start_time_seconds", "gauge",
-        "When the process started, in seconds since 1970.",
-        started < 0 ? -1 : seconds_of(CLOCK_REALTIME) - started);
+        "When the process started, in seconds since 1970.", started_at());
     single(out, "process_open_fds", "gauge", "File descriptors that are open.",
         open_descriptors());
     single(out, "process_resident_memory_bytes", "gauge", "Memory that is resident.",
@@ -150,11 +167,12 @@ static void write_metrics(FILE *out, const struct counters *counters) {
 
 static void escape(FILE *out, const char *text) {
     for (; *text != '\0'; text++) {
-        const char *entity = *text == '<'   ? "&lt;"
-                             : *text == '>' ? "&gt;"
-                             : *text == '&' ? "&amp;"
-                             : *text == '"' ? "&quot;"
-                                            : NULL;
+        const char *entity = *text == '<'    ? "&lt;"
+                             : *text == '>'  ? "&gt;"
+                             : *text == '&'  ? "&amp;"
+                             : *text == '"'  ? "&quot;"
+                             : *text == '\'' ? "&#x27;"
+                                             : NULL;
         if (entity != NULL)
             fputs(entity, out);
         else if (*text != '\n')

@@ -1,313 +1,73 @@
 #include "health.h"
 
 #include "clock.h"
-#include "descriptors.h"
-#include "exposition.h"
+#include "pages.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-    struct sockaddr_un un;
-};
-
-enum { REST = 1000, BACKLOG = 128, LINE = 600, MODE = 0660 };
-
-/* --- the socket --- */
-
-static bool is_path(const char *address) {
-    return strncmp(address, "unix:", 5) == 0;
-}
-
-static int new_socket(int family, const char *address, struct failure *why) {
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    return fd < 0 ? failure(why, errno, "socket(%s)", address) : fd;
-}
-
-static int bind_and_listen(struct health *health, const char *address,
-    const union address *where, socklen_t size, struct failure *why) {
-    struct stat status;
-
-    if (bind(health->listener, &where->any, size) < 0)
-        return failure(why, errno, "bind(%s)", address);
-    if (where->any.sa_family == AF_UNIX && lstat(where->un.sun_path, &status) == 0) {
-        health->device = status.st_dev;
-        health->inode = status.st_ino;
-    }
-    if (where->any.sa_family == AF_UNIX && chmod(where->un.sun_path, MODE) < 0)
-        return failure(why, errno, "chmod(%s)", address);
-    if (listen(health->listener, BACKLOG) < 0)
-        return failure(why, errno, "listen(%s)", address);
-    return 0;
-}
-
-/* The kernel has chosen where we left it the choice: port 0. */
-static void keep_port(struct health *health, const char *address) {
-    union address bound = {0};
-    socklen_t size = sizeof bound;
-    int host = (int)(strrchr(address, ':') - address);
-
-    /* The port stands at the same place for both families. */
-    if (getsockname(health->listener, &bound.any, &size) == 0)
-        snprintf(health->address, sizeof health->address, "%.*s:%d", host, address,
-            ntohs(bound.in.sin_port));
-}
-
-static int listen_tcp(struct health *health, const char *address, struct failure *why) {
-    in_port_t port = htons((in_port_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
-    bool six = address[0] == '[';
-    union address where = {.in = {.sin_family = AF_INET, .sin_port = port}};
-    int yes = 1;
-
-    where.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (six)
-        where.in6 = (struct sockaddr_in6){
-            .sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = in6addr_loopback};
-    health->listener = new_socket(where.any.sa_family, address, why);
-    if (health->listener < 0)
-        return health->listener;
-    if (setsockopt(health->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        (six && setsockopt(health->listener, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes) < 0))
-        return failure(why, errno, "setsockopt(%s)", address);
-    return bind_and_listen(
-        health, address, &where, six ? sizeof where.in6 : sizeof where.in, why);
-}
-
-/* Opens and locks the folder of a path, so that nobody else looks and binds there meanwhile. */
-static int lock_folder(const char *path, struct failure *why) {
-    char copy[PATH_MAX]; /* dirname(3) writes into it */
-    struct stat status;
-
-    snprintf(copy, sizeof copy, "%s", path);
-    const char *folder = dirname(copy);
-    int fd = descriptors_open(folder, O_RDONLY | O_DIRECTORY, 0, why);
-    if (fd < 0)
-        return fd;
-    int error = 0;
-    if (fstat(fd, &status) < 0)
-        error = failure(why, errno, "fstat(%s)", folder);
-    else if (status.st_mode & S_IWOTH)
-        error = failure(why, EPERM, "bind(unix:%s): everybody may write to %s", path, folder);
-    else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        error = failure(why, errno == EWOULDBLOCK ? EADDRINUSE : errno, "flock(%s)", folder);
-    if (error == 0)
-        return fd;
-    close(fd);
-    return error;
-}
-
-/* Removes a socket that nobody listens at. */
-static int clear_path(const char *path, const union address *where, struct failure *why) {
-    struct stat status;
-
-    if (lstat(path, &status) < 0)
-        return errno == ENOENT ? 0 : failure(why, errno, "lstat(%s)", path);
-    if (!S_ISSOCK(status.st_mode))
-        return failure(why, ENOTSOCK, "bind(unix:%s)", path);
-    int probe = new_socket(AF_UNIX, path, why);
-    if (probe < 0)
-        return probe;
-    bool refused = connect(probe, &where->any, sizeof where->un) < 0 && errno == ECONNREFUSED;
-    close(probe);
-    if (!refused)
-        return failure(why, EADDRINUSE, "bind(unix:%s)", path);
-    if (unlink(path) < 0)
-        return failure(why, errno, "unlink(%s)", path);
-    return 0;
-}
-
-static int take_path(struct health *health, const char *address, struct failure *why) {
-    union address where = {.un = {.sun_family = AF_UNIX}};
-    const char *path = address + strlen("unix:");
-
-    if (strlen(path) >= sizeof where.un.sun_path)
-        return failure(why, ENAMETOOLONG, "bind(%s)", address);
-    strcpy(where.un.sun_path, path);
-    int error = clear_path(path, &where, why);
-    if (error < 0)
-        return error;
-    health->listener = new_socket(AF_UNIX, address, why);
-    if (health->listener < 0)
-        return health->listener;
-    if (fchmod(health->listener, MODE) < 0)
-        return failure(why, errno, "fchmod(%s)", address);
-    return bind_and_listen(health, address, &where, sizeof where.un, why);
-}
-
-static int listen_path(struct health *health, const char *address, struct failure *why) {
-    int folder = lock_folder(address + strlen("unix:"), why);
-
-    if (folder < 0)
-        return folder;
-    int error = take_path(health, address, why);
-    close(folder);
-    return error;
-}
-
-static void close_listener(struct health *health) {
-    const char *path = health->address + strlen("unix:");
-    struct stat status;
-
-    if (health->inode != 0 && lstat(path, &status) == 0 && status.st_dev == health->device &&
-        status.st_ino == health->inode)
-        unlink(path);
-    if (health->listener >= 0)
-        close(health->listener);
-    health->listener = -1;
-}
+enum { REST = 1000 }; /* milliseconds */
 
 int health_listen(struct health *health, const char *address,
     const struct health_sources *sources, struct failure *why) {
-    *health = (struct health){.sources = *sources, .listener = -1, .stop = -1};
+    *health = (struct health){.sources = *sources, .listener = {.fd = -1}, .stop = -1};
     pthread_mutex_init(&health->mutex, NULL);
     if (address[0] == '\0')
         return 0;
-    snprintf(health->address, sizeof health->address, "%s", address);
-    int error =
-        is_path(address) ? listen_path(health, address, why) : listen_tcp(health, address, why);
-    if (error < 0) {
-        close_listener(health);
-        return error;
-    }
-    if (!is_path(address))
-        keep_port(health, address);
-    log_event(sources->log, "info", "listening", "{s:o}", "address", log_text(health->address));
-    return 0;
+    int error = listener_open(&health->listener, address, why);
+    if (error == 0)
+        log_event(sources->log, "info", "listening", "{s:o}", "address",
+            log_text(health->listener.address));
+    return error;
 }
 
 /* --- the answers --- */
 
-static bool is_alive(struct health *health, char text[LINE]) {
+static bool is_alive(void *user, char line[PAGES_LINE]) {
+    struct health *health = user;
     int limit = health->sources.limit(health->sources.user);
     const char *late = group_late(health->sources.group, limit);
 
     if (late == NULL)
-        snprintf(text, LINE, "ok\n");
+        snprintf(line, PAGES_LINE, "ok\n");
     else
-        snprintf(text, LINE, "worker %s: no sign of life for more than %d ms\n", late, limit);
+        snprintf(
+            line, PAGES_LINE, "worker %s: no sign of life for more than %d ms\n", late, limit);
     return late == NULL;
 }
 
-static bool is_ready(struct health *health, char text[LINE]) {
+static bool is_ready(void *user, char line[PAGES_LINE]) {
     static const char *const because[] = {
         [HEALTH_STARTING] = "starting", [HEALTH_STOPPING] = "stopping"};
+    struct health *health = user;
     struct failure why;
-    const char *reason;
 
     pthread_mutex_lock(&health->mutex);
-    reason = because[health->state];
+    const char *reason = because[health->state];
+    pthread_mutex_unlock(&health->mutex);
     if (reason == NULL && health->sources.usable(health->sources.user, &why) < 0)
         reason = why.text;
-    pthread_mutex_unlock(&health->mutex);
-    snprintf(text, LINE, "%s\n", reason == NULL ? "ok" : reason);
+    snprintf(line, PAGES_LINE, "%s\n", reason == NULL ? "ok" : reason);
     return reason == NULL;
-}
-
-/* An answer, as long as it is made. */
-struct answer {
-    unsigned status;
-    const char *type;
-    char *body; /* of malloc(3); NULL when there was no memory */
-};
-
-static struct answer plain(unsigned status, const char *text) {
-    return (struct answer){status, "text/plain; charset=utf-8", strdup(text)};
-}
-
-static struct answer make_metrics(struct health *health) {
-    struct counters counters;
-
-    metrics_read(health->sources.metrics, &counters);
-    return (struct answer){
-        200, "text/plain; version=0.0.4; charset=utf-8", exposition_metrics(&counters)};
-}
-
-static struct answer make_page(struct health *health) {
-    char alive[LINE], ready[LINE];
-    struct counters counters;
-
-    is_alive(health, alive);
-    is_ready(health, ready);
-    metrics_read(health->sources.metrics, &counters);
-    return (struct answer){
-        200, "text/html; charset=utf-8", exposition_page(&counters, alive, ready)};
-}
-
-static struct answer make_health(struct health *health) {
-    char text[LINE];
-    bool alive = is_alive(health, text);
-
-    return plain(alive ? 200 : 503, text);
-}
-
-static struct answer make_readiness(struct health *health) {
-    char text[LINE];
-    bool ready = is_ready(health, text);
-
-    return plain(ready ? 200 : 503, text);
-}
-
-static const struct page {
-    const char *path;
-    struct answer (*make)(struct health *health);
-} pages[] = {{"/healthz", make_health}, {"/readyz", make_readiness}, {"/metrics", make_metrics},
-    {"/", make_page}};
-
-static struct answer find_answer(
-    struct health *health, const char *path, const char *method, const char *version) {
-    if (path[0] == '\0' || strncmp(version, "HTTP/1.", 7) != 0)
-        return plain(400, "bad request\n");
-    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
-        if (strcmp(path, pages[i].path) != 0)
-            continue;
-        if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-            return plain(405, "method not allowed\n");
-        return pages[i].make(health);
-    }
-    return plain(404, "not found\n");
 }
 
 /* Called by libmicrohttpd when it has read the head of a request. */
 static enum MHD_Result respond(void *user, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *data, size_t *size, void **seen) {
-    struct answer answer = find_answer(user, url, method, version);
+    struct health *health = user;
+    const struct pages pages = {is_alive, is_ready, health, health->sources.metrics};
 
     (void)data, (void)size, (void)seen;
-    if (answer.body == NULL)
-        return MHD_NO; /* ends the connection */
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(answer.body), answer.body, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        free(answer.body);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    if (answer.status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result queued = MHD_queue_response(connection, answer.status, response);
-    MHD_destroy_response(response);
-    return queued;
+    if (url[0] == '\0' || strncmp(version, "HTTP/1.", 7) != 0)
+        return answer_queue(connection, answer_plain(400, "bad request\n"));
+    return answer_queue(connection, pages_find(&pages, method, url));
 }
 
 /* The path counts as it stands. */
@@ -343,7 +103,7 @@ static void forget(void *user, struct MHD_Connection *connection, void **unused,
         (size_t)(health->count - i) * sizeof health->clients[0]);
 }
 
-static void admit(struct health *health, int fd, const union address *from, socklen_t size) {
+static void admit(struct health *health, int fd, const struct sockaddr *from, socklen_t size) {
     if (health->count == HEALTH_CLIENTS) {
         dismiss(&health->clients[0]);
         MHD_run(health->server);
@@ -354,17 +114,18 @@ static void admit(struct health *health, int fd, const union address *from, sock
     }
     health->clients[health->count++] =
         (struct health_client){fd, now_milliseconds() + HEALTH_PATIENCE};
-    if (MHD_add_connection(health->server, fd, &from->any, size) != MHD_YES)
+    if (MHD_add_connection(health->server, fd, from, size) != MHD_YES)
         health->count--; /* it has closed fd */
 }
 
 static void accept_clients(struct health *health) {
     for (int i = 0; i < HEALTH_CLIENTS; i++) {
-        union address from = {0};
+        struct sockaddr_storage from;
         socklen_t size = sizeof from;
-        int fd = accept4(health->listener, &from.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(
+            health->listener.fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            admit(health, fd, &from, size);
+            admit(health, fd, (struct sockaddr *)&from, size);
             continue;
         }
         if (errno == EAGAIN)
@@ -411,7 +172,7 @@ static void *serve(void *user) {
     for (;;) {
         bool rests = health->rest > now_milliseconds();
         struct pollfd waiting[] = {{.fd = health->stop, .events = POLLIN},
-            {.fd = rests ? -1 : health->listener, .events = POLLIN},
+            {.fd = rests ? -1 : health->listener.fd, .events = POLLIN},
             {.fd = server, .events = POLLIN}};
         poll(waiting, 3, patience(health));
         if (waiting[0].revents != 0)
@@ -424,7 +185,7 @@ static void *serve(void *user) {
 }
 
 int health_start(struct health *health, struct failure *why) {
-    if (health->listener < 0)
+    if (health->listener.fd < 0)
         return 0;
     health->server = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
         respond, health, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HEALTH_CLIENTS + 1,
@@ -459,6 +220,6 @@ void health_close(struct health *health) {
     if (health->server != NULL)
         MHD_stop_daemon(health->server);
     health->server = NULL;
-    close_listener(health);
+    listener_close(&health->listener);
     pthread_mutex_destroy(&health->mutex);
 }

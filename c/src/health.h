@@ -9,28 +9,28 @@
  * next. So neither a client that is slow nor a thousand that are silent keep another from its
  * answer, or take the descriptors that jobs need.
  *
- *     /healthz   200 "ok", or 503: a worker gave no sign of life. Whoever asks may start us
- * anew. /readyz    200 "ok", or 503: starting, stopping, or what jobs need cannot be used.
- * Whoever asks should not send us work now; to start us anew would not help. /metrics   200,
- * Prometheus' text format /          200, a page for people
+ * Three modules are given. listener.h: the socket. pages.h: which pages there are; it asks us
+ * whether we live, and are ready. answer.h: the way of an answer into the library.
  *
- * To each come GET and HEAD; other methods get 405 with "Allow: GET, HEAD". Other paths get
- * 404. A request that is none gets 400, or its connection is closed; one whose first line is
- * too long gets 414, one whose head is 431, one of another HTTP than 1 505. No answer is to be
- * kept by a cache. The path counts as it stands, without what comes after a '?'; nothing in it
- * is decoded.
+ * - It lives unless group_late names a worker, with the limit of now, in whatever state. Then
+ *   the line is "worker NAME: no sign of life for more than N ms".
+ * - It is ready when health_state has said so, and usable says so too. Else the line is
+ *   "starting", "stopping", or what usable has failed of.
+ *
+ * A request that is none gets 400, or its connection is closed; one whose first line is too
+ * long gets 414, one whose head is 431, one of another HTTP than 1 505. The path counts as it
+ * stands, without what comes after a '?'; nothing in it is decoded.
  */
 #ifndef LABD_HEALTH_H
 #define LABD_HEALTH_H
 
 #include "failure.h"
 #include "group.h"
+#include "listener.h"
 #include "log.h"
 #include "metrics.h"
 
-#include <limits.h>
 #include <pthread.h>
-#include <sys/types.h>
 
 struct MHD_Daemon; /* of <microhttpd.h> */
 
@@ -43,7 +43,8 @@ enum {
 enum health_state { HEALTH_STARTING, HEALTH_READY, HEALTH_STOPPING };
 
 /* Whether what jobs need, spool and database, can be used: 0, or -errno with the reason. Called
- * in the server's thread, and only while the state is HEALTH_READY. */
+ * in the server's thread, when the state is HEALTH_READY; it may still run when that has
+ * changed. */
 typedef int health_usable(void *user, struct failure *why);
 
 /* How many milliseconds a worker may be without a sign of life: worker_timeout of now. */
@@ -67,11 +68,8 @@ struct health_client {
 
 struct health {
     struct health_sources sources;
-    char address[PATH_MAX + 8]; /* where it listens, with the real port */
-    int listener;               /* -1: there is no server */
-    dev_t device;               /* of the socket's path, with inode: to know it again */
-    ino_t inode;                /* 0: there is no path */
-    pthread_mutex_t mutex;      /* guards state, and each call of usable */
+    struct listener listener; /* its fd is -1: there is no server */
+    pthread_mutex_t mutex;    /* guards state */
     enum health_state state;
     struct MHD_Daemon *server;
     pthread_t thread;
@@ -82,32 +80,10 @@ struct health {
 };
 
 /*
- * health_listen - open the socket at address; no server if address is empty.
+ * health_listen - listen at address, by listener_open; no server if address is empty.
  *
- * address is "127.0.0.1:PORT", "[::1]:PORT" or "unix:/absolute/path", as the configuration
- * checks it. The socket is non-blocking and close-on-exec, and listens when this returns.
- *
- * TCP: with SO_REUSEADDR, so that connections of our predecessor that the kernel still
- * remembers are not in the way, and IPV6_V6ONLY for [::1]. Port 0: the kernel chooses;
- * health->address then has the port that it chose.
- *
- * unix: the path of a daemon that was killed stays, and is in the way: bind(2) fails with
- * EADDRINUSE whether anybody listens there or not. So, in this order:
- *
- * 1. Open the folder (O_DIRECTORY); one that everybody may write to is refused with -EPERM.
- * 2. flock(2) it, exclusive, without waiting: of two that start at once one is to look and bind
- *    before the other looks. -EADDRINUSE when another holds it.
- * 3. If there is something at the path (lstat(2)): what is not a socket is refused with
- * -ENOTSOCK. To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens:
- * remove it. Else it is another's: -EADDRINUSE, and it is not touched.
- * 4. bind(2) with the mode 0660: by fchmod(2) before it, so that nobody is quicker than
- *    we, and by chmod(2) after it, for bind(2) obeys the umask. Remember device and inode of
- *    the path; listen(2). Close the folder.
- *
- * A path that is too long for sockaddr_un: -ENAMETOOLONG. unix(7), tcp(7), ip(7), ipv6(7).
- *
- * Logs the event "listening" with the field address. The state is HEALTH_STARTING. Returns 0 or
- * -errno; a failure names call and address, and leaves neither socket nor path.
+ * Logs the event "listening" with the field address, that of the listener. The state is
+ * HEALTH_STARTING. Returns 0 or -errno, with nothing left open then.
  */
 int health_listen(struct health *health, const char *address,
     const struct health_sources *sources, struct failure *why);
@@ -122,16 +98,16 @@ int health_listen(struct health *health, const char *address,
  * allow. Each turn:
  *
  * - accept4(2), non-blocking and close-on-exec, until nobody waits or HEALTH_CLIENTS have come
- * in; each to MHD_add_connection. When there are HEALTH_CLIENTS, first the oldest is ended.
- * With no descriptor left (EMFILE, ENFILE and what accept(2) says besides): end the oldest,
- * too, and let a second pass before the next accept(2): the listener stays readable all the
- * time;
+ *   in; each to MHD_add_connection. When there are HEALTH_CLIENTS, first the oldest is ended.
+ *   With no descriptor left (EMFILE, ENFILE and what accept(2) says besides): end the oldest,
+ *   too, and let a second pass before the next accept(2): the listener stays readable all the
+ *   time;
  * - who is later than HEALTH_PATIENCE is ended. To end one: shutdown(2) of its socket; MHD_run
- * then finds it closed, and MHD_OPTION_NOTIFY_CONNECTION says so;
+ *   then finds it closed, and MHD_OPTION_NOTIFY_CONNECTION says so;
  * - MHD_run.
  *
- * An answer is queued when the head of a request is there, and its body is never read; it has
- * Content-Type, Cache-Control: no-store and Connection: close.
+ * An answer is that of pages_find, queued by answer_queue as soon as the head of a request is
+ * there; its body is never read.
  * Returns 0 or -errno; the listener stays, and health_close has to be called.
  */
 int health_start(struct health *health, struct failure *why);
@@ -139,16 +115,16 @@ int health_start(struct health *health, struct failure *why);
 /*
  * health_state - say what /readyz has to say from now on.
  *
- * When it returns, no call of usable is under way that began in another state: what that looks
- * at may be closed then. /healthz asks group_late, with the limit of now, in every state.
+ * Never waits for anybody but for who reads or stores the state: no mutex is held while usable
+ * is called, which a disk that does not answer may keep for ever. /healthz asks group_late,
+ * with the limit of now, in every state.
  */
 void health_state(struct health *health, enum health_state state);
 
 /*
- * health_close - end the thread, every connection, and the socket.
+ * health_close - end the thread and every connection, and then listener_close.
  *
- * The path of a socket is removed while we still listen, and only if it is still ours by device
- * and inode: so nobody can take it over in between. Does nothing where there is no listener.
+ * Does nothing where there is no listener.
  */
 void health_close(struct health *health);
 

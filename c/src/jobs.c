@@ -35,8 +35,10 @@ int jobs_open(struct jobs *jobs, const char *path, struct failure *why) {
 }
 
 void jobs_look(struct jobs *jobs) {
-    if (jobs->spool.fd >= 0)
-        jobs->next_look = 0;
+    if (jobs->spool.fd < 0)
+        return;
+    spool_look(&jobs->spool);
+    jobs->next_look = 0;
 }
 
 void jobs_poll(const struct jobs *jobs, struct pollfd waiting[JOBS_POLL]) {
@@ -119,9 +121,11 @@ static struct result new_result(struct jobs *jobs, const char *job, long long mi
     return result;
 }
 
+/* A job whose container may run on is not over: its result waits until that is removed. */
 static void conclude(struct jobs *jobs, const struct result *result, long long milliseconds) {
     metrics_job(jobs->metrics, result->code == 0, milliseconds);
-    if (!record_rest(jobs) || !record(jobs, result))
+    /* The database was waited for with the first: many ends together wait once. */
+    if (jobs->container.left_count > 0 || jobs->unrecorded_count > 0 || !record(jobs, result))
         wait_for_database(jobs, result);
 }
 
@@ -131,6 +135,33 @@ static void conclude(struct jobs *jobs, const struct result *result, long long m
 static bool is_shortage(int error) {
     return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
            error == ETXTBSY || error == ENOSPC || error == EDQUOT;
+}
+
+/* In a container, where there is a runner. Returns its number or -errno. */
+static pid_t run(
+    struct jobs *jobs, const char *job, const char *path, int output, struct failure *why) {
+    const struct container *container = &jobs->container;
+    char *alone[] = {(char *)job, NULL}, id[SPOOL_ID + 1];
+    struct container_run how;
+
+    if (container->runner[0] == '\0')
+        return children_spawn(jobs->children, job, path, alone, output, why);
+    int error = spool_id(&jobs->spool, job, id, why);
+    if (error == 0)
+        error = container_run(container, id, path, &how, why);
+    if (error < 0)
+        return error;
+    return children_spawn(jobs->children, job, container->runner, how.arguments, output, why);
+}
+
+/* Holds a job that cannot be run now. Returns whether another one may be: somebody still writes
+ * to this one. */
+static bool delay(struct jobs *jobs, const char *job, const struct failure *why) {
+    log_failure(jobs, "error", "job_delayed", job, why->text);
+    if (why->error == ETXTBSY)
+        return true;
+    spool_again(&jobs->spool); /* it comes first, before more are claimed */
+    return false;
 }
 
 /* Returns its number, or -errno with nothing left open. */
@@ -145,7 +176,7 @@ static pid_t spawn(struct jobs *jobs, const char *job, struct failure *why) {
             return output;
     }
     spool_job(&jobs->spool, job, path);
-    pid_t pid = children_spawn(jobs->children, job, path, output, why);
+    pid_t pid = run(jobs, job, path, output, why);
     if (output >= 0)
         close(output); /* else the pipe would not end with the job */
     if (pid < 0)
@@ -174,10 +205,8 @@ static bool start(struct jobs *jobs, const char *job) {
             "child", (int)pid, "generation", (json_int_t)generation);
         return true;
     }
-    if (is_shortage(-pid) && spool_return(&jobs->spool, job, false, &unheard) == 0) {
-        log_failure(jobs, "error", "job_delayed", job, why.text);
-        return false;
-    }
+    if (is_shortage(-pid) && spool_return(&jobs->spool, job, false, &unheard) == 0)
+        return delay(jobs, job, &why);
     log_failure(jobs, "error", "job_failed", job, why.text);
     struct result result = new_result(jobs, job, 0);
     snprintf(result.error, sizeof result.error, "%s", why.text);
@@ -195,6 +224,7 @@ static bool recover(struct jobs *jobs, const struct claim *claim) {
     if (found < 0) {
         log_failure(jobs, "error", "record_failed", claim->name, why.text);
         spool_return(&jobs->spool, claim->name, true, &unheard);
+        spool_again(&jobs->spool);
         return false;
     }
     log_event(jobs->log, "warning", "job_recovered", "{s:o, s:b}", "job", log_text(claim->name),
@@ -215,8 +245,11 @@ static bool take_one(struct jobs *jobs) {
         return claim.left ? recover(jobs, &claim) : start(jobs, claim.name);
     if (found == SPOOL_REFUSED)
         log_failure(jobs, "warning", "spool_refused", claim.name, why.text);
-    if (found < 0)
+    if (found < 0) {
         log_failure(jobs, "error", "spool_failed", claim.name, why.text);
+        jobs->failed = true;
+        return claim.name[0] != '\0'; /* it is about that one alone */
+    }
     return found == SPOOL_REFUSED;
 }
 
@@ -224,31 +257,44 @@ static bool has_room(const struct jobs *jobs) {
     return jobs->children->running < jobs->children->size && jobs->unrecorded_count == 0;
 }
 
-/* If it is time to look: as many jobs as there is room for, but not too many at once. */
-static void take(struct jobs *jobs) {
-    struct config config;
-    int taken = 0;
-
-    if (jobs->next_look < 0 || jobs->next_look > now_milliseconds())
-        return;
+/* Now and then: the queue is counted, and those are due again that could not be run. */
+static void refresh(struct jobs *jobs) {
     if (now_milliseconds() >= jobs->next_count) {
         metrics_queue(jobs->metrics, spool_count(&jobs->spool));
         jobs->next_count = now_milliseconds() + COUNT;
     }
+    if (now_milliseconds() >= jobs->next_again) {
+        spool_again(&jobs->spool);
+        jobs->next_again = now_milliseconds() + AGAIN;
+    }
+}
+
+/* When to look for more: what has failed waits for no event, and for no long interval. */
+static long long next_look(const struct jobs *jobs) {
+    struct config config;
+    bool undone = jobs->failed || jobs->unrecorded_count > 0 || jobs->spool.held_count > 0;
+
+    config_get(jobs->store, &config);
+    int wait = config.poll_interval;
+    if (undone && (wait == 0 || wait > AGAIN))
+        wait = AGAIN;
+    return wait > 0 ? now_milliseconds() + wait : -1;
+}
+
+/* If it is time to look: as many jobs as there is room for, but not too many at once. */
+static void take(struct jobs *jobs) {
+    int taken = 0;
+
+    if (jobs->next_look < 0 || jobs->next_look > now_milliseconds())
+        return;
+    refresh(jobs);
+    jobs->failed = false;
     bool more = record_rest(jobs);
     while (more && taken < SOME && has_room(jobs)) {
         more = take_one(jobs);
         taken++;
     }
-    if (more && taken == SOME) {
-        jobs->next_look = 0;
-        return;
-    }
-    config_get(jobs->store, &config);
-    int wait = config.poll_interval;
-    if (wait == 0 && jobs->unrecorded_count > 0)
-        wait = AGAIN;
-    jobs->next_look = wait > 0 ? now_milliseconds() + wait : -1;
+    jobs->next_look = more && taken == SOME && !jobs->failed ? 0 : next_look(jobs);
 }
 
 /* --- the end --- */
@@ -276,6 +322,14 @@ static void log_end(
             result->signal);
 }
 
+/* What a runner says when it could not run the job is no exit code of the job. */
+static void blame_runner(struct jobs *jobs, struct result *result) {
+    snprintf(result->error, sizeof result->error, "%s run: exit code %d: its output says why",
+        jobs->container.runner, result->code);
+    result->code = -1;
+    log_failure(jobs, "error", "job_failed", result->job, result->error);
+}
+
 /* A child_ended of children_reap. */
 static void ended(
     void *user, const struct child *child, const siginfo_t *how, const struct rusage *usage) {
@@ -293,13 +347,30 @@ static void ended(
     else
         name_signal(how->si_status, result.signal);
     result.usage = *usage;
-    log_end(jobs, child, &result, milliseconds);
+    bool left = container_ended(&jobs->container, result.id, result.code, child->sent != 0);
+    if (left && result.code == 0) {
+        result.code = -1; /* perhaps it has not run */
+        name_signal(child->sent, result.signal);
+    }
+    if (left && result.code == CONTAINER_OWN)
+        blame_runner(jobs, &result);
+    else
+        log_end(jobs, child, &result, milliseconds);
     conclude(jobs, &result, milliseconds);
     jobs_look(jobs); /* there is room for another */
 }
 
 int jobs_reap(struct jobs *jobs, struct failure *why) {
-    return children_reap(jobs->children, ended, jobs, why);
+    struct failure unremoved;
+    int error = children_reap(jobs->children, ended, jobs, why);
+
+    if (jobs->container.left_count > 0) {
+        if (container_remove(&jobs->container, &unremoved) < 0)
+            log_event(jobs->log, "error", "container_failed", "{s:o}", "error",
+                log_text(unremoved.text));
+        record_rest(jobs);
+    }
+    return error;
 }
 
 /* --- the turn --- */

@@ -1,10 +1,12 @@
 /*
  * jobs - the daemon's work: what lies in the spool is run by children, logged, and recorded.
  *
- * What goes wrong with one job is logged and does not stop the daemon. A result
- * that could not be recorded is tried again at each look, and until it is no
- * other job is started. The limits of a job are those of the configuration that
- * holds when it starts, all of one generation, which the event job_started names.
+ * What goes wrong with one job is logged, and stops neither the daemon nor the
+ * others. What has failed is tried again at the next look, and that is in a
+ * second then, if not before. A result that could not be recorded is tried again
+ * at each look, and until it is no other job is started. The limits of a job are those of the
+ * configuration that holds when it starts, all of one generation, which the event job_started
+ * names.
  *
  * One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls
  * what jobs_poll says until jobs_due, then calls jobs_turn.
@@ -15,6 +17,7 @@
 #include "capture.h"
 #include "children.h"
 #include "config.h"
+#include "container.h"
 #include "failure.h"
 #include "log.h"
 #include "metrics.h"
@@ -34,11 +37,14 @@ struct jobs {
     struct results *results;
     struct capture capture;
     struct spool spool;
+    struct container container;
     struct result *unrecorded; /* results that wait for the database; their jobs are in cur/ */
     int unrecorded_count;
     struct config_store *store;
     long long next_look;   /* -1: when told to */
     long long next_count;  /* of those that wait */
+    long long next_again;  /* try of those that could not be run */
+    bool failed;           /* in this look */
     long long drain_until; /* when what still runs is to be ended; -1: we do not drain */
     bool ending;           /* it was told to end */
 };
@@ -69,7 +75,12 @@ int jobs_turn(struct jobs *jobs, const struct pollfd waiting[JOBS_POLL], struct 
 /* jobs_look - look for new jobs at the next jobs_turn. */
 void jobs_look(struct jobs *jobs);
 
-/* jobs_reap - log and record how each child ended, and put its job away: children_reap. */
+/*
+ * jobs_reap - log and record how each child ended, and put its job away: children_reap.
+ *
+ * Where a container may be left, it is removed before that: container_remove. What this could
+ * not remove is logged, and left to container_close.
+ */
 int jobs_reap(struct jobs *jobs, struct failure *why);
 
 /* jobs_drain - take no more; what runs may do so for so many milliseconds, then it is ended. */

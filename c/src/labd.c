@@ -159,6 +159,30 @@ static int start_capture(struct labd *labd, struct failure *why) {
     return error < 0 ? error : push(labd, "capture_open", stop_capture, why);
 }
 
+static void stop_container(void *user) {
+    struct labd *labd = user;
+    struct failure why;
+
+    if (container_close(&labd->jobs.container, &why) < 0)
+        log_event(
+            &labd->log, "error", "container_failed", "{s:o}", "error", log_text(why.text));
+}
+
+static int start_container(struct labd *labd, struct failure *why) {
+    const struct config *config = &labd->config;
+    struct container *container = &labd->jobs.container;
+    /* Half of it: at the stop there has to be time to say that it was not enough. */
+    int error = container_open(
+        container, config->runner, config->image, config->spool, config->stop_timeout / 2, why);
+
+    if (error < 0 || config->runner[0] == '\0')
+        return error;
+    if (container->removed > 0)
+        log_event(&labd->log, "warning", "containers_removed", "{s:i}", "containers",
+            container->removed);
+    return push(labd, "container_open", stop_container, why);
+}
+
 static void stop_children(void *user) {
     struct labd *labd = user;
 
@@ -272,6 +296,7 @@ static const struct step {
     {"results_open", 7, true, start_results},
     {"jobs_open", 5, true, start_jobs},
     {"capture_open", 7, true, start_capture},
+    {"container_open", 10, true, start_container},
     {"children_open", 5, true, start_children},
     {"group_open", 8, true, start_group},
     {"health", 9, true, start_health},
@@ -357,7 +382,7 @@ int main(int argc, char *argv[]) {
             .capture = {.epoll = -1, .folder = -1, .pipes = -1},
             .next_look = -1,
             .drain_until = -1},
-        .health = {.listener = -1, .stop = -1, .mutex = PTHREAD_MUTEX_INITIALIZER},
+        .health = {.listener = {.fd = -1}, .stop = -1, .mutex = PTHREAD_MUTEX_INITIALIZER},
         .watch = {.way = {.fd = -1}, .next_look = -1},
         .queue = {.fd = -1},
         .loader = {.fd = -1}};

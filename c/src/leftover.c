@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PATIENCE = 1000, LOOK = 5 }; /* milliseconds */
+enum { PATIENCE = 5000, LOOK = 5 }; /* milliseconds */
 
 /* The FIFOs that lie in the folder: an inode is a number of its own within its device. */
 struct fifo {

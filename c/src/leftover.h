@@ -16,7 +16,7 @@
  * leftover_end - SIGKILL to all who have one of the FIFOs in the folder open, and to their
  * groups.
  *
- * Waits until they have ended, for at most a second; then removes the FIFOs.
+ * Waits until they have ended, for at most five seconds; then removes the FIFOs.
  * Looks at nobody when there is none. Returns how many processes it found.
  */
 int leftover_end(int folder);

@@ -29,7 +29,7 @@ static bool exists(const struct spool *spool, const char *folder, const char *na
     struct stat status;
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    return fstatat(spool->fd, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    return fstatat(spool->fd, path, &status, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 static DIR *list_folder(const struct spool *spool, const char *folder, struct failure *why) {
@@ -68,16 +68,24 @@ static int make_folders(const struct spool *spool, struct failure *why) {
 
 /* --- ids --- */
 
-/* Gives the name a new id; -EEXIST if it has one. symlink(2) is atomic, as no write(2) is. */
-static int give_id(
-    const struct spool *spool, const char *name, char id[SPOOL_ID + 1], struct failure *why) {
+int spool_new_id(char id[SPOOL_ID + 1], struct failure *why) {
     unsigned char bits[SPOOL_ID / 2];
-    char path[LONGEST_JOB];
 
     if (getrandom(bits, sizeof bits, 0) != sizeof bits)
         return failure(why, errno, "getrandom()");
     for (size_t i = 0; i < sizeof bits; i++)
         snprintf(id + 2 * i, 3, "%02x", bits[i]);
+    return 0;
+}
+
+/* Gives the name a new id; -EEXIST if it has one. symlink(2) is atomic, as no write(2) is. */
+static int give_id(
+    const struct spool *spool, const char *name, char id[SPOOL_ID + 1], struct failure *why) {
+    char path[LONGEST_JOB];
+
+    int error = spool_new_id(id, why);
+    if (error < 0)
+        return error;
     snprintf(path, sizeof path, "id/%s", name);
     if (symlinkat(id, spool->fd, path) < 0)
         return failure(why, errno, "symlink(%s/%s)", spool->path, path);
@@ -90,6 +98,8 @@ int spool_id(
 
     snprintf(path, sizeof path, "id/%s", name);
     ssize_t size = readlinkat(spool->fd, path, found, sizeof found);
+    if (size < 0 && errno == ENOENT) /* somebody has removed it */
+        return give_id(spool, name, id, why);
     if (size < 0)
         return failure(why, errno, "readlink(%s/%s)", spool->path, path);
     if (size != SPOOL_ID)
@@ -118,6 +128,10 @@ int spool_return(struct spool *spool, const char *name, bool left, struct failur
     held->left = left;
     snprintf(held->name, sizeof held->name, "%s", name);
     return 0;
+}
+
+void spool_again(struct spool *spool) {
+    spool->due = spool->held_count;
 }
 
 static int hold_left(struct spool *spool, const char *name, struct failure *why) {
@@ -161,6 +175,7 @@ int spool_open(struct spool *spool, const char *path, struct failure *why) {
     int error = make_folders(spool, why);
     if (error == 0)
         error = each(spool, "cur", hold_left, why);
+    spool_again(spool);
     if (error == 0)
         error = each(spool, "id", forget, why);
     if (error < 0)
@@ -240,6 +255,8 @@ static int look_at(const struct spool *spool, const char *name, struct failure *
 
     snprintf(path, sizeof path, "cur/%s", name);
     if (fstatat(spool->fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno != ENOENT)
+            return failure(why, errno, "stat(%s/%s)", spool->path, path);
         drop_id(spool, name); /* who has taken it away wants nothing to be run */
         return SPOOL_NONE;
     }
@@ -259,21 +276,25 @@ static int claim_new(const struct spool *spool, struct claim *claim, struct fail
 
     if (error == -EEXIST) /* a job of that name runs: this one waits */
         return SPOOL_NONE;
-    if (error < 0)
+    if (error < 0) {
+        claim->name[0] = '\0'; /* the next one would get none, either */
         return error;
+    }
     error = move(spool, "new", "cur", claim->name, RENAME_NOREPLACE, why);
     if (error == 0)
         return look_at(spool, claim->name, why);
     drop_id(spool, claim->name);
-    /* Who put it there may have taken it away again. ENOENT may be about cur/ as well. */
-    return error == -ENOENT && !exists(spool, "new", claim->name) ? SPOOL_NONE : error;
+    /* Who put it there may have taken it away again; whether it has come back says nothing. But
+     * ENOENT may be about cur/ as well. */
+    return error == -ENOENT && exists(spool, "cur", ".") ? SPOOL_NONE : error;
 }
 
 static int claim_held(struct spool *spool, struct claim *claim, struct failure *why) {
-    const struct held *held = &spool->held[--spool->held_count];
+    struct held *held = &spool->held[--spool->due];
 
     *claim = (struct claim){.left = held->left};
     strcpy(claim->name, held->name);
+    *held = spool->held[--spool->held_count];
     int found = look_at(spool, claim->name, why);
     int error = found == SPOOL_CLAIMED ? spool_id(spool, claim->name, claim->id, why) : 0;
     return error < 0 ? error : found;
@@ -303,18 +324,22 @@ static const char *next_new(struct spool *spool, struct failure *why) {
     return name;
 }
 
+void spool_look(struct spool *spool) {
+    spool->found = true;
+}
+
 int spool_claim(struct spool *spool, struct claim *claim, struct failure *why) {
     const char *name;
     int found = SPOOL_NONE;
 
     *claim = (struct claim){0};
-    while (found == SPOOL_NONE && spool->held_count > 0)
+    while (found == SPOOL_NONE && spool->due > 0)
         found = claim_held(spool, claim, why);
     while (found == SPOOL_NONE && (name = next_new(spool, why)) != NULL) {
         *claim = (struct claim){0};
         strcpy(claim->name, name);
         found = claim_new(spool, claim, why);
-        if (found != SPOOL_NONE)
+        if (found > SPOOL_NONE)
             spool->found = true;
     }
     if (found == SPOOL_NONE && why->error != 0) {

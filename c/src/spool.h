@@ -45,10 +45,14 @@ struct spool {
     int fd;     /* the folder; -1: there is no spool */
     int watch;  /* inotify(7) on new/; readable when a file was put there; -1: not open */
     DIR *list;  /* new/, as far as it has been read; NULL: from the top next time */
-    bool found; /* something was claimed since the top */
+    bool found; /* something was claimed since the top, or may have come */
     struct held *held;
     size_t held_count;
+    size_t due; /* the first so many of them are given again, the others after spool_again */
 };
+
+/* spool_new_id - 128 random bits. Returns 0 or -errno. */
+int spool_new_id(char id[SPOOL_ID + 1], struct failure *why);
 
 /*
  * spool_open - open the spool at path, with the five folders, which are made where they miss.
@@ -71,7 +75,7 @@ bool spool_heard(const struct spool *spool);
  * spool_claim - take the next job: one that is held, or else from new/, which is moved to cur/.
  *
  * Goes on in new/ where it stopped the last time, and says SPOOL_NONE when it
- * has seen all of it, from the top, and found nothing: so a hundred thousand
+ * has seen all of it, from the top, and found nothing to take: so a hundred thousand
  * files cost a hundred thousand steps. One whose name is in cur/ already waits
  * in new/; names that begin with a dot are not jobs.
  *
@@ -80,21 +84,29 @@ bool spool_heard(const struct spool *spool);
  * returned, and why says the reason. That is looked at in cur/, where nobody
  * else can put another in its place.
  *
- * Returns one of the three, or -errno; claim->name is empty when that was about
- * no job. The next call goes on behind it.
+ * Returns one of the three, or -errno; claim->name is empty when that was not about
+ * this job alone: new/ cannot be read, or no id can be made. The next call goes on behind it.
  */
 int spool_claim(struct spool *spool, struct claim *claim, struct failure *why);
+
+/* spool_look - more may have come: see all of new/, from the top, before the next SPOOL_NONE.
+ */
+void spool_look(struct spool *spool);
 
 /* spool_job - put the path of a claimed job into path. */
 void spool_job(const struct spool *spool, const char *name, char path[PATH_MAX]);
 
-/* spool_id - put the id of a claimed job into id. Returns 0 or -errno. */
+/* spool_id - put the id of a claimed job into id; one whose id was removed gets another.
+ * Returns 0 or -errno. */
 int spool_id(
     const struct spool *spool, const char *name, char id[SPOOL_ID + 1], struct failure *why);
 
-/* spool_return - hold a claimed job: it cannot be run now. left as in its claim. Returns 0 or
- * -errno. */
+/* spool_return - hold a claimed job: it cannot be run now. left as in its claim. It is not
+ * given again before spool_again. Returns 0 or -errno. */
 int spool_return(struct spool *spool, const char *name, bool left, struct failure *why);
+
+/* spool_again - all that are held are given again by spool_claim, before new ones. */
+void spool_again(struct spool *spool);
 
 /*
  * spool_finish - move a claimed job to done/ or failed/; then its id is removed.

@@ -13,10 +13,12 @@ static int look(const char *path, int mode, struct failure *why) {
 }
 
 int usable_check(const char *spool, const char *database, struct failure *why) {
-    static const char *const folders[] = {"new", "cur", "done", "failed"};
+    static const char *const folders[] = {"new", "cur", "done", "failed", "id", "out", "pipe"};
     int error = 0;
 
-    for (int i = 0; i < 4 && error == 0 && spool[0] != '\0'; i++) {
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && error == 0; i++) {
+        if (spool[0] == '\0')
+            break;
         char path[PATH_MAX + 8];
         snprintf(path, sizeof path, "%s/%s", spool, folders[i]);
         error = look(path, R_OK | W_OK | X_OK, why);

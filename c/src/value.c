@@ -85,20 +85,38 @@ const char *value_bytes(void *setting, const char *value) {
                : "a number of bytes from 0 to 1073741824";
 }
 
-/* The one of the names, the last of which is NULL, that the value is; or NULL. */
-static const char *choose(const char *value, const char *const *names) {
-    while (*names != NULL && strcmp(value, *names) != 0)
-        names++;
-    return *names;
+const char *value_level(void *setting, const char *value) {
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        if (strcmp(value, levels[i]) == 0) {
+            *(const char **)setting = levels[i];
+            return NULL;
+        }
+    }
+    return "debug, info, warning or error";
 }
 
-const char *value_level(void *setting, const char *value) {
-    static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-    const char *level = choose(value, levels);
+const char *value_runner(void *setting, const char *value) {
+    bool named = strcmp(value, "podman") == 0 || strcmp(value, "docker") == 0;
 
-    if (level == NULL)
-        return "debug, info, warning or error";
-    *(const char **)setting = level;
+    if (!named && strcmp(value, "none") != 0)
+        return value_file(setting, value) == NULL
+                   ? NULL
+                   : "none, podman, docker or the absolute path of a program";
+    strcpy(setting, named ? value : "");
+    return NULL;
+}
+
+const char *value_image(void *setting, const char *value) {
+    const char *letters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-._/:@";
+    size_t length = strlen(value);
+
+    if (length == 0 || length >= IMAGE_SIZE || value[0] == '-' ||
+        strspn(value, letters) != length)
+        return "the name of an image: at most 255 of A-Z a-z 0-9 - . _ / : @";
+    strcpy(setting, value);
     return NULL;
 }
 

@@ -30,6 +30,16 @@ const char *value_bytes(void *setting, const char *value);
 /* value_level - debug, info, warning or error: const char *, a constant. */
 const char *value_level(void *setting, const char *value);
 
+/* value_runner - none, podman, docker or the path of a program: char[PATH_MAX], empty for none.
+ */
+const char *value_runner(void *setting, const char *value);
+
+enum { IMAGE_SIZE = 256 };
+
+/* value_image - letters, digits and -._/:@, but no - in front: it would be an option.
+ * char[IMAGE_SIZE]. */
+const char *value_image(void *setting, const char *value);
+
 enum { LISTEN_SIZE = 128 };
 
 /*

@@ -108,9 +108,10 @@ static int reporter(struct worker *worker, void *user, struct failure *why) {
         int error = wait(worker, &stop, 1, interval > 0 ? last + interval : -1, why);
         if (error < 0 || stop.revents != 0)
             return error;
-        if (interval > 0 && now_milliseconds() >= last + interval) {
+        long long now = now_milliseconds();
+        if (interval > 0 && now >= last + interval) {
             report(labd);
-            last += interval;
+            last = now; /* those that were missed are not made up for */
         }
     }
 }
@@ -148,16 +149,22 @@ static int wait_for_end(struct labd *labd, bool *ended, long long until, struct 
     return number;
 }
 
-/* The queue ends by itself when there is nothing left to do. One that hangs would never. */
+/* The queue ends by itself when there is nothing left to do. One that hangs would never. Late
+ * is who is late at two looks: after a SIGSTOP and a SIGCONT all are, until each has had its
+ * turn. */
 static int drain(struct labd *labd, struct failure *why) {
     struct config now;
-    int number = 0;
+    int number = 0, late = 0;
     bool ended = false;
 
     config_get(&labd->store, &now);
     wake_send(&labd->queue, WAKE_DRAIN);
-    while (number == 0 && !ended && group_late(&labd->group, now.worker_timeout) == NULL)
+    while (number == 0 && !ended) {
+        late = group_late(&labd->group, now.worker_timeout) == NULL ? 0 : late + 1;
+        if (late == 2)
+            break;
         number = wait_for_end(labd, &ended, now_milliseconds() + BEAT, why);
+    }
     return number > 0 ? loop_force(labd, number, why) : number;
 }
 
@@ -169,6 +176,7 @@ int workers_serve(struct labd *labd, struct failure *why) {
     do
         number = wait_for_end(labd, &ended, -1, why);
     while (number == 0 && !ended);
+    health_state(&labd->health, HEALTH_STOPPING); /* also when one of them has failed */
     if (number > 0) {
         loop_stop(labd, number);
         number = drain(labd, why);

@@ -41,7 +41,7 @@ int children_open(
 }
 
 /*
- * children_spawn - run the program at path, without arguments, under a name for our table.
+ * children_spawn - run the program at path, under a name for our table.
  *
  * With posix_spawn(3). fork(2) copies one thread alone: a lock that another
  * thread holds, of malloc(3) say, is never released in the child, and whoever
@@ -50,19 +50,20 @@ int children_open(
  * - leads a process group of its own, so that one signal reaches all of it;
  * - has every disposition at default and no signal blocked;
  * - has /dev/null as 0, output as 1 and 2 (-1: /dev/null, too), and nothing above;
- * - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only
- *   variable.
+ * - gets arguments as its argv, argv[0] and the NULL at the end included, and
+ *   PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
  *
  * Enters it into the table, with its deadline, and sets the timer. output stays open here, and
  * is the caller's.
  * Returns its number (a pid_t is an int here), or -errno: -EAGAIN when the
  * table is full, else that of posix_spawn(3), which includes that of execve(2).
  */
-int children_spawn(struct children *children, const char *name, const char *path, int output,
-    struct failure *why) {
+int children_spawn(struct children *children, const char *name, const char *path,
+    char *const arguments[], int output, struct failure *why) {
     (void)children;
     (void)name;
     (void)path;
+    (void)arguments;
     (void)output;
     /* TODO: do what the contract above says. */
     return failure_todo(why, __func__);
@@ -120,7 +121,8 @@ void children_end(struct children *children) {
  * children_close - SIGKILL to the group of every child of the table, and wait for their ends.
  *
  * Before and after it, reaps those that have ended, and calls ended for each.
- * Waits for at most a second: a process that cannot be killed must not keep us.
+ * Waits for at most five seconds: a process that cannot be killed must not keep us; one that
+ * was killed on a busy machine needs a while to end.
  * Closes the timer and frees the table. Does nothing when it is not open.
  */
 void children_close(struct children *children, child_ended *ended, void *user) {

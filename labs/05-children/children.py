@@ -89,8 +89,10 @@ def children_open(size: int, timeout: int, grace: int) -> Children:
     raise labd.failure.todo("children_open")
 
 
-def children_spawn(children: Children, name: str, path: str, output: int) -> int:
-    """Run the program at path, without arguments, under a name for our table.
+def children_spawn(
+    children: Children, name: str, path: str, arguments: list[str], output: int
+) -> int:
+    """Run the program at path, under a name for our table.
 
     With posix_spawn(3). fork(2) copies one thread alone: a lock that another thread holds, of
     malloc(3) say, is never released in the child, and whoever wants it there waits for ever. (From
@@ -100,7 +102,8 @@ def children_spawn(children: Children, name: str, path: str, output: int) -> int
     - leads a process group of its own, so that one signal reaches all of it;
     - has every disposition at default and no signal blocked;
     - has /dev/null as 0, output as 1 and 2 (-1: /dev/null, too), and nothing above;
-    - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
+    - gets arguments as its argv, argv[0] included, and PATH=/usr/local/bin:/usr/bin:/bin as its
+      only variable.
 
     Enters it into the table, with its deadline, and sets the timer. output stays open here, and is
     the caller's. Returns its number. Raises
@@ -145,8 +148,8 @@ def children_end(children: Children) -> None:
 def children_close(children: Children, ended: ChildEnded) -> None:
     """SIGKILL to the group of every child of the table, and wait for their ends.
 
-    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most a
-    second: a process that cannot be killed must not keep us. Closes the timer. Does nothing when
-    it is not open.
+    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most
+    five seconds: a process that cannot be killed must not keep us; one that was killed on a busy
+    machine needs a while to end. Closes the timer. Does nothing when it is not open.
     """
     raise labd.failure.todo("children_close")

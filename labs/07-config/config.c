@@ -24,7 +24,8 @@
  * config_load - read and check the file at path; NULL gives the defaults.
  *
  * The language of the file: inifile_read. Each key at most once. A database
- * needs a spool: there are no results without jobs.
+ * needs a spool: there are no results without jobs. So does a runner, and an
+ * image; and the spool has no colon then, which would end its path in --volume.
  *
  * Fills *config whole, or leaves it unspecified on failure. The text of a
  * failure names the file and, where there is one, the line with its key and

@@ -27,6 +27,8 @@ absolute, because a daemon changes its directory.
   + job_grace  5         seconds from SIGTERM to SIGKILL
     database   (none)    file that gets the results of the jobs
     output_limit 1048576 bytes of a job's output that are kept
+    runner     none      what runs jobs in containers: podman, docker, or a program's path
+    image      (none)    the image of these containers
     listen     (none)    127.0.0.1:PORT, [::1]:PORT or unix:/PATH
   + report_interval 60   seconds between two reports; 0: never
   + stop_timeout 10      seconds that the stop may take
@@ -48,9 +50,11 @@ from labd.inifile import Expected, inifile_read, inifile_refuse
 from labd.value import (
     value_bytes,
     value_file,
+    value_image,
     value_level,
     value_listen,
     value_path,
+    value_runner,
     value_seconds,
     value_umask,
     value_workers,
@@ -82,6 +86,9 @@ class Config:
     database: str = ""
     output_limit: int = 1 << 20
     """Bytes."""
+    runner: str = ""
+    """Empty: jobs run without a container."""
+    image: str = ""
     listen: str = ""
     report_interval: int = 60_000
     """Milliseconds."""
@@ -95,7 +102,8 @@ def config_load(path: str | None) -> Config:
     """Read and check the file at path; None gives the defaults.
 
     The language of the file: inifile_read. Each key at most once. A database needs a spool: there
-    are no results without jobs.
+    are no results without jobs. So does a runner, and an image; and the spool has no colon then,
+    which would end its path in --volume.
 
     Raises Failure with EXIT_CONFIGURATION. Its text names the file and, where there is one, the
     line with its key and value, and says what would be right.

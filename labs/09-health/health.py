@@ -13,42 +13,39 @@ PATIENCE milliseconds from accept(2) to its end, whatever it sends meanwhile; th
 CLIENTS at a time, and the oldest makes room for the next. So neither a client that is slow nor a
 thousand that are silent keep another from its answer, or take the descriptors that jobs need.
 
-    /healthz   200 "ok", or 503: a worker gave no sign of life. Whoever asks may start us anew.
-    /readyz    200 "ok", or 503: starting, stopping, or what jobs need cannot be used. Whoever
-               asks should not send us work now; to start us anew would not help.
-    /metrics   200, Prometheus' text format
-    /          200, a page for people
+Three modules are given. listener: the socket. pages: which pages there are; it asks us whether we
+live, and are ready. answer: how requests and answers look on the wire.
 
-To each come GET and HEAD; other methods get 405 with "Allow: GET, HEAD". Other paths get 404. A
-request that is none gets 400, or its connection is closed; one whose first line is too long gets
-414, one whose head is 431, one of another HTTP than 1 505. No answer is to be kept by a cache. The
-path counts as it stands, without what comes after a '?'; nothing in it is decoded.
+- It lives unless group_late names a worker, with the limit of now, in whatever state. Then the line
+  is "worker NAME: no sign of life for more than N ms".
+- It is ready when health_state has said so, and usable says so too. Else the line is "starting",
+  "stopping", or what usable has failed of.
+
+A request that is none gets 400, or its connection is closed; one whose first line is too long gets
+414, one whose head is 431, one of another HTTP than 1 505. The path counts as it stands, without
+what comes after a '?'; nothing in it is decoded.
 
 Twin of `c/src/health.c`.
 """
 
 import errno
-import fcntl
 import os
-import re
 import select
 import socket
-import stat
 import threading
-import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 import labd.failure
+from labd.answer import answer_frame, answer_head, answer_plain, answer_read
 from labd.clock import now_milliseconds
-from labd.descriptors import descriptors_open
-from labd.exposition import METRICS_TYPE, exposition_metrics, exposition_page
 from labd.failure import Failure, bug, failing, failure
 from labd.group import Group, group_late
+from labd.listener import Listener, listener_close, listener_open
 from labd.log import Log, log_event, log_text
-from labd.metrics import Metrics, metrics_read
+from labd.metrics import Metrics
+from labd.pages import Pages, pages_find
 from labd.syscalls import set_thread_name
 
 CLIENTS = 64
@@ -70,7 +67,7 @@ class Sources:
     metrics: Metrics
     usable: Callable[[], None]
     """Raises Failure while what jobs need, spool and database, cannot be used. Called in the
-    server's thread, and only while the state is READY."""
+    server's thread, when the state is READY; it may still run when that has changed."""
     limit: Callable[[], int]
     """How many milliseconds a worker may be without a sign of life: worker_timeout of now."""
     log: Log
@@ -93,14 +90,10 @@ class Health:
     """A server."""
 
     sources: Sources
-    address: str = ""
-    """Where it listens, with the real port."""
-    listener: socket.socket | None = None
-    """None: there is no server."""
-    path: tuple[int, int] | None = None
-    """Device and inode of the socket's path: to know it again. None: there is no path."""
+    listener: Listener = field(default_factory=Listener)
+    """Its server is None: there is none."""
     mutex: threading.Lock = field(default_factory=threading.Lock)
-    """Guards state, and each call of usable."""
+    """Guards state."""
     state: str = STARTING
     thread: threading.Thread | None = None
     stop: int = -1
@@ -112,32 +105,10 @@ class Health:
 
 
 def health_listen(address: str, sources: Sources) -> Health:
-    """Open the socket at address; no server if address is empty.
+    """Listen at address, by listener_open; no server if address is empty.
 
-    address is "127.0.0.1:PORT", "[::1]:PORT" or "unix:/absolute/path", as the configuration checks
-    it. The socket is non-blocking and close-on-exec, and listens when this returns.
-
-    TCP: with SO_REUSEADDR, so that connections of our predecessor that the kernel still remembers
-    are not in the way, and IPV6_V6ONLY for [::1]. Port 0: the kernel chooses; health.address then
-    has the port that it chose.
-
-    unix: the path of a daemon that was killed stays, and is in the way: bind(2) fails with
-    EADDRINUSE whether anybody listens there or not. So, in this order:
-
-    1. Open the folder (O_DIRECTORY); one that everybody may write to is refused with EPERM.
-    2. flock(2) it, exclusive, without waiting: of two that start at once one is to look and bind
-       before the other looks. EADDRINUSE when another holds it.
-    3. If there is something at the path (lstat(2)): what is not a socket is refused with ENOTSOCK.
-       To a socket connect(2), without waiting. Only with ECONNREFUSED nobody listens: remove it.
-       Else it is another's: EADDRINUSE, and it is not touched.
-    4. bind(2) with the mode 0660: by fchmod(2) before it, so that nobody is quicker than we, and by
-       chmod(2) after it, for bind(2) obeys the umask. Remember device and inode of the path;
-       listen(2). Close the folder.
-
-    A path that is too long for sockaddr_un: ENAMETOOLONG. unix(7), tcp(7), ip(7), ipv6(7).
-
-    Logs the event "listening" with the field address. The state is STARTING. Raises Failure, which
-    names call and address, and leaves neither socket nor path.
+    Logs the event "listening" with the field address, that of the listener. The state is STARTING.
+    Raises Failure, with nothing left open then.
     """
     raise labd.failure.todo("health_listen")
 
@@ -159,7 +130,7 @@ def health_start(health: Health) -> None:
       accept(2): the listener stays readable all the time;
     - who is later than PATIENCE is ended.
 
-    An answer has Content-Type, Cache-Control: no-store and Connection: close.
+    An answer is that of pages_find to what answer_read has read, as answer_frame writes it.
     Raises Failure; the listener stays, and health_close has to be called.
     """
     raise labd.failure.todo("health_start")
@@ -168,16 +139,16 @@ def health_start(health: Health) -> None:
 def health_state(health: Health, state: str) -> None:
     """Say what /readyz has to say from now on.
 
-    When it returns, no call of usable is under way that began in another state: what that looks at
-    may be closed then. /healthz asks group_late, with the limit of now, in every state.
+    Never waits for anybody but for who reads or stores the state: no lock is held while usable is
+    called, which a disk that does not answer may keep for ever. /healthz asks group_late, with the
+    limit of now, in every state.
     """
     raise labd.failure.todo("health_state")
 
 
 def health_close(health: Health) -> None:
-    """End the thread, every connection, and the socket.
+    """End the thread and every connection, and then listener_close.
 
-    The path of a socket is removed while we still listen, and only if it is still ours by device
-    and inode: so nobody can take it over in between. Does nothing where there is no listener.
+    Does nothing where there is no listener.
     """
     raise labd.failure.todo("health_close")

@@ -56,9 +56,10 @@ void cleanup_pop(struct cleanup *stack) {
  * Each once. An undo that waits for a dead disk may never come back, so a
  * thread of its own looks at the clock, which must not jump: when the time is
  * up, it logs the event "failed", an error, whose "error" names what is not
- * undone, and ends the process with _exit(2) and EXIT_FAILED. If there is no
- * such thread to be had, there is no limit. When the function returns, the
- * stack is empty and the thread has ended.
+ * undone, and ends the process with _exit(2) and EXIT_FAILED. That line has one
+ * more thread, and a second: the log may be what hangs, with its mutex locked.
+ * If there is no thread to look at the clock, there is no limit. When the
+ * function returns, the stack is empty and the thread has ended.
  */
 void cleanup_unwind(struct cleanup *stack, int limit) {
     (void)stack;

@@ -76,7 +76,8 @@ def cleanup_unwind(stack: Cleanup, limit: int) -> None:
     Each once. An undo that waits for a dead disk may never come back, so a thread of its own looks
     at the clock, which must not jump: when the time is up, it logs the event "failed", an error,
     whose "error" names what is not undone, and ends the process with os._exit() and EXIT_FAILED.
-    If there is no such thread to be had, there is no limit. When the function returns, the stack is
-    empty and the thread has ended.
+    That line has one more thread, and a second: the log may be what hangs, with its lock held. If
+    there is no thread to look at the clock, there is no limit. When the function returns, the stack
+    is empty and the thread has ended.
     """
     raise labd.failure.todo("cleanup_unwind")

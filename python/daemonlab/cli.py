@@ -32,6 +32,7 @@ from daemonlab import (
     skeleton,
     standing,
     subjects,
+    wings,
     workfile,
 )
 from daemonlab import watch as watching
@@ -135,7 +136,8 @@ def _reference() -> tuple[subjects.Subject, ...]:
     try:
         return subjects.reference()
     except subjects.BuildError as error:
-        raise _Failed(f"the reference in c/src does not compile:\n{error}") from error
+        lines = "\n".join(wings.remedy())
+        raise _Failed(f"the reference in c/src does not compile:\n{error}\n\n{lines}") from error
 
 
 def _mine(
@@ -155,6 +157,8 @@ class _Screen:
     as_json: bool
     console: Console = field(default_factory=_console)
     terms: policy.Policy = field(default_factory=_policy)
+    lines: int = 0
+    """How many there is room for; 0 for any number."""
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line of ours."""
@@ -167,7 +171,7 @@ class _Screen:
             for text in report.plain_results(results, self.terms.shows):
                 self.line(text)
         elif not self.as_json:
-            report.print_results(self.console, results, self.terms.shows)
+            report.print_results(self.console, results, self.terms.shows, self.lines)
 
     def failure(self, result: Result) -> None:
         """The first failing check of one subject."""
@@ -227,7 +231,7 @@ def _look_back(
     """Run the earlier labs that were green, in each language in which this one starts."""
     for result in results:
         language = loop.language_of(result)
-        green = loop.green_before(this, language, progress) if language else []
+        green = loop.green_before(this, language, progress, _labs()) if language else []
         if not language or not green:
             continue
         title, numbers = result.subject.title, ", ".join(str(lab.number) for lab in green)
@@ -256,6 +260,16 @@ def _say_next(
         screen.line(said, style="green")
 
 
+_BELOW = 7
+"""Lines that `make watch` has below what a run says."""
+
+
+def _room() -> int:
+    """How many lines of the screen of `make watch` there are for results; 0: any number."""
+    lines = os.environ.get("LINES", "")
+    return max(1, int(lines) - _BELOW) if lines.isdecimal() else 0
+
+
 @main.command()
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print everything observed, as JSON.")
@@ -278,7 +292,7 @@ def lab(
     Exits with 0 when every check passed, or when you have not begun; with 1 when one failed.
     """
     this = _lab(number)
-    screen = _Screen(plain, as_json)
+    screen = _Screen(plain, as_json, lines=_room() if in_watch else 0)
     mine, broken = _mine([this], language)
     reference = [one for one in _reference() if language in (None, one.name)]
     those = mine if broken and not as_json else [*reference, *mine]
@@ -300,6 +314,10 @@ def lab(
         back = [*_look_back(screen, this, results, progress)]
     if as_json:
         click.echo(report.as_json(report.data(results, broken, back)))
+    if wrong := wings.fault(results):
+        screen.line()
+        for text in wrong:
+            screen.line(text, style="bold red")
     passed = all(result.passed for result in (*results, *(one.result for one in back)))
     if passed and progress and not broken and not in_watch:
         _say_next(screen, this, results, progress)
@@ -387,7 +405,10 @@ _LANGUAGE = click.option(
 
 @main.command()
 @click.argument("number", type=int)
-@click.option("--check", help="Help with this check, not with the first that failed.")
+@click.option(
+    "--check",
+    help='Help with this check, by its title in the table or its id: --check "session leader".',
+)
 @_LANGUAGE
 @click.option("--again", is_flag=True, help="Show what was shown already; counts nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the hint as JSON.")
@@ -399,11 +420,15 @@ def hint(
 
     There are three for each check: a question, a pointer, a recipe. What was shown is counted in
     progress.toml. The language is that of your last run.
+
+    \b
+    make hint-1
+    make hint-1 ARGS='--check "session leader"'
     """
     this = _lab(number)
     try:
         with recorded() if not again else nullcontext(Progress.load()) as progress:
-            language = hints.language_of(this, progress, language, check)
+            language = hints.language_of(this, progress, language, check, _policy().to_do)
             shown = hints.next_hint(this, progress, language, check, again)
     except hints.HintError as error:
         raise _Usage(str(error)) from error
@@ -420,7 +445,7 @@ def hint(
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @_PLAIN
 def progress(as_json: bool, plain: bool) -> None:
-    """Show how far you are: every lab of the course, both languages, points, runs, hints, times.
+    """Show how far you are: every lab of the course, points, runs, hints, times.
 
     All of it is in progress.toml, a plain file that you may read, commit and carry along.
     """
@@ -461,7 +486,8 @@ def reset(number: int, language: str | None) -> None:
 
 @main.command()
 @click.argument("number", type=int)
-def start(number: int) -> None:
+@_PLAIN
+def start(number: int, plain: bool) -> None:
     """Begin at lab NUMBER, with all earlier ones solved: say what to read, open and write.
 
     Your module always runs in a daemon whose other modules are the reference's, so nothing of
@@ -470,8 +496,9 @@ def start(number: int) -> None:
     """
     this = _lab(number)
     try:
-        for line in workfile.start(this):
-            click.echo(line)
+        for line in workfile.start(this, _policy()):
+            if line or not plain:
+                click.echo(line)
     except workfile.WorkfileError as error:
         raise _Failed(str(error)) from error
 
@@ -566,7 +593,7 @@ def fault_command(
     """
     page = Page(_console(), plain)
     seed = random.randrange(10**6) if seed is None else seed
-    labs = course.labs() if number is None else (_lab(number),)
+    labs = _labs() if number is None else (_lab(number),)
     try:
         chosen = fault.choose(labs, number, seed, language)
         check = fault.understand(given, chosen.lab.checks) if given is not None else None

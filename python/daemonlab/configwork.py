@@ -31,6 +31,13 @@ ANSWERS: Mapping[str, tuple[str, int]] = {
 }
 """Files that are wrong, and the line that is: a value, an unknown key, a key that was there, a
 database without a spool."""
+WRONG: Mapping[str, str] = {
+    "value": "a value that is none",
+    "unknown": "a key that is none",
+    "twice": "a key that stood there before",
+    "together": "a database, and no spool",
+}
+"""What is wrong with each of them."""
 ASKED = "asked.ini"
 """The name of such a file in the folder of the launch."""
 

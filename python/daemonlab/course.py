@@ -36,14 +36,16 @@ class CheckInfo:
     """One sentence: the daemon that it happened to, with the report; empty for none."""
     function: str
     """The public function of the module in which one begins to look; of two, "one, another"."""
+    blame: Mapping[str, str]
+    """Other functions, by a word of what was observed."""
     man: str
     section: str
     """Page and anchor in the book."""
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """That one, or those."""
-        return tuple(self.function.split(", "))
+        """That one, or those, and the others."""
+        return tuple(", ".join((self.function, *self.blame.values())).split(", "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ class Lab:
     checks: tuple[CheckInfo, ...]
     reached: Mapping[str, str]
     """The functions in which a start may have come to its end, by how far its log tells that it
-    got: "unopened", "opened", or its last event."""
+    got: "unopened", "opened", or its last event. More exactly, where that is known: "starter", it
+    waits for what no daemon does, or was killed; "answer", it was ready, but its starter was told
+    otherwise."""
 
     @property
     def points(self) -> int:
@@ -95,6 +99,7 @@ def _check_info(lab: int, table: dict[str, Any]) -> CheckInfo:
         why=table["why"],
         story=text(f'check "{table["id"]}": story', table["story"]) if "story" in table else "",
         function=table["function"],
+        blame=table.get("blame", {}),
         man=table["man"],
         section=table["section"],
     )

@@ -31,8 +31,10 @@ def failure(result: Result) -> str:
     """The first check that failed, as one line; empty if all passed."""
     first = first_failing(result)
     if first is None:
+        return ""
+    if first.passed is None:
         missed = [outcome.check.id for outcome in result.outcomes if not outcome.passed]
-        return f"{result.subject.title}: not reached: {', '.join(missed)}" if missed else ""
+        return f"{result.subject.title}: not reached: {', '.join(missed)}"
     verdict = first.verdict
     return (
         f'{result.subject.title}: {first.check.id} in "{first.scenario}": observed '

@@ -5,22 +5,19 @@ to do next. What the program itself printed is kept apart. The table and the pla
 report both show these rows.
 """
 
-import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from daemonlab import compiler
+from daemonlab import blame, compiler
+from daemonlab.afterwards import afterwards
 from daemonlab.checks import show
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
-from daemonlab.logwork import events
 from daemonlab.record import Record
 from daemonlab.stuck import Stuck
 from daemonlab.text import printable
 
-_AT_THE_END = frozenset({"stop", "failed", "stopped"})
-"""Events that a start logs after it was given up: they do not tell how far it got."""
 _MOST_PROCESSES = 3
 """Processes of which is said where they stood."""
 _MUCH = 0.5
@@ -73,20 +70,16 @@ def chapter(section: str) -> str:
 
 
 def first_failing(result: Result) -> Outcome | None:
-    """The check to begin with; None: none failed."""
-    return next((one for one in result.outcomes if one.passed is False), None)
+    """The check to begin with; None: all passed. Where none failed, one that could not be looked
+    at: else there would be no word of why not all is green."""
+    failed = (one for one in result.outcomes if one.passed is False)
+    return next(failed, next((one for one in result.outcomes if one.passed is None), None))
 
 
 def printed(result: Result, outcome: Outcome) -> str:
     """What the program printed in the launch in which the check failed; empty for nothing."""
     said = show(result.facts[outcome.scenario]["output"].value)
     return "" if said == "none" else said
-
-
-def _own_file(result: Result) -> Path | None:
-    """The student's file of this lab; None if the subject is not theirs."""
-    files = result.subject.files
-    return next((file for file in files if file.parent == result.lab.folder), None)
 
 
 def unwritten(path: Path) -> list[str]:
@@ -107,7 +100,7 @@ def unwritten(path: Path) -> list[str]:
 
 def not_imported(result: Result) -> str:
     """What Python said when it imported the student's file, from its line on; empty if it could."""
-    file, first = _own_file(result), first_failing(result)
+    file, first = blame.own_file(result), first_failing(result)
     if file is None or first is None or first is not result.outcomes[0]:
         return ""
     lines = printed(result, first).splitlines()
@@ -128,7 +121,7 @@ def not_imported(result: Result) -> str:
 
 def _unfinished(result: Result, said: str) -> str:
     """That an unfinished lab is meant to fail; empty when nothing in it says TODO."""
-    file = _own_file(result)
+    file = blame.own_file(result)
     todo = unwritten(file) if file else []
     first = _NOT_WRITTEN.search(said)
     if first is None and not todo:
@@ -141,24 +134,34 @@ def _unfinished(result: Result, said: str) -> str:
 
 
 def _plain_word(result: Result, outcome: Outcome) -> str:
-    """What a hang, a flood or a fork without end mostly comes from; empty for anything else."""
+    """What a hang, a flood or a fork without end mostly comes from, and what had become of the
+    daemon; empty for anything else."""
     record = result.records[outcome.scenario]
     words = []
     if len(record.output) > _FLOOD:
         words.append(
-            f"It printed {len(record.output):,} bytes: look for a loop that prints and never ends."
+            f"It printed more than {_FLOOD:,} bytes: look for a loop that prints and never ends."
         )
     if "processes, and was ended" in record.trouble:
         words.append("Look for a fork in a loop, or one whose result 0 goes on as the parent does.")
     if record.starter_seconds is None and not record.trouble and not record.not_executed:
         words += [_standing(one, record) for one in _first_to_blame(record)]
-        debug = chapter("00-working.md#debug")
-        words.append(f'It hangs. {debug}, "Why does it hang?", says how to find out more.')
+        words += [_hang(record)]
     said = printed(result, outcome)
-    told = _NOT_WRITTEN.search(said) or _blamed(result, said)
+    told = _NOT_WRITTEN.search(said) or blame.named_by_python(result, said)
     if outcome is result.outcomes[0] and not told:
-        words.append(_reached(result, outcome)[0])
+        words.append(blame.how_far(result, outcome)[0])
+    words.append(
+        afterwards(record, f"{outcome.verdict.observed} {outcome.verdict.evidence} {said}")
+    )
     return "\n".join(filter(None, words))
+
+
+def _hang(record: Record) -> str:
+    """Which of the two hangs it is, and where to read on."""
+    runs = any(one.runs for one in record.stuck)
+    what = "It runs without end" if runs else "It waits for what does not come"
+    return f'{what}. {chapter("00-working.md#debug")}, "Why does it hang?", says more.'
 
 
 def _first_to_blame(record: Record) -> list[Stuck]:
@@ -177,58 +180,23 @@ def _standing(one: Stuck, record: Record) -> str:
     if one.state == "T":
         return f"{who} was stopped by a signal, and {cpu}."
     asleep = f" in {one.place}" if one.place else ""
-    return printable(f"{who} slept{asleep}, and {cpu}.")
+    return printable(f"{who} slept{asleep}, and {cpu}.{_writers(one, record)}")
 
 
-def _reached(result: Result, outcome: Outcome) -> tuple[str, str]:
-    """How far a start got that left no daemon, as its log tells, and the functions in which it may
-    have ended; empty where that is not known."""
-    record = result.records[outcome.scenario]
-    if record.settings is None or "log" not in record.settings or _own_file(result) is None:
-        return "", ""
-    logged = [str(one["event"]) for one in events(record.log) if "event" in one]
-    names = [name for name in logged if name not in _AT_THE_END]
-    last = names[-1] if names else "unopened" if record.log_mode is None else "opened"
-    functions = result.lab.reached.get(last, "")
-    told = {"unopened": "Its log was not opened yet", "opened": "Its log was opened, and is empty"}
-    ended = told.get(last, f'The last line of its log is "{printable(last)}"')
-    error = f', then "{printable(_logged_error(record))}"' if _logged_error(record) else ""
-    where = f": look at {functions.replace(', ', ' or ')}" if functions else ""
-    return f"{ended}{error}{where}.", functions
-
-
-def _logged_error(record: Record) -> str:
-    """Why the daemon gave up, as its log tells; empty if it does not."""
-    errors = [one.get("error") for one in events(record.log) if one.get("event") == "failed"]
-    return str(errors[-1])[:_MOST_COLUMNS] if errors else ""
-
-
-def _blamed(result: Result, said: str) -> str:
-    """The public function of the student's in whose lines Python says that it failed; empty where
-    it does not say so. A daemon of Python tells file and line in its message."""
-    file = _own_file(result)
-    if file is None or file.suffix != ".py":
-        return ""
-    lines = re.findall(rf'/{re.escape(file.name)}"?, line (\d+)', said)
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, ValueError, SyntaxError):
-        return ""
-    for node in tree.body if lines else ():
-        inside = node.lineno <= int(lines[-1]) <= (node.end_lineno or 0)
-        if isinstance(node, ast.FunctionDef) and inside and not node.name.startswith("_"):
-            return node.name
-    return ""
+def _writers(one: Stuck, record: Record) -> str:
+    """Who keeps the end of file from coming that a process waits for."""
+    held = blame.kept_open(record, one)
+    names = [
+        "itself" if pid == one.pid else "the starter" if pid == record.starter else f"process {pid}"
+        for pid in held
+    ]
+    return f" The end to write to is held by {' and '.join(names)}." if names else ""
 
 
 def _next_step(result: Result, outcome: Outcome, said: str) -> str:
-    check, file = outcome.check, _own_file(result)
+    check, file = outcome.check, blame.own_file(result)
     named = _NOT_WRITTEN.search(said)
-    heard = f"{said}\n{_logged_error(result.records[outcome.scenario])}"
-    function = named[1] if named and file else _blamed(result, heard)
-    if not function and outcome is result.outcomes[0]:
-        function = _reached(result, outcome)[1]
-    function = function or check.function
+    function = named[1] if named and file else blame.functions(result, outcome, said)
     lines = [f"{relative(file)}, {function}"] if file else [function]
     lines += [relative(other) for other in result.subject.files if other != file and not file]
     lines += [chapter(check.section), check.man]
@@ -239,7 +207,7 @@ def _next_step(result: Result, outcome: Outcome, said: str) -> str:
 
 def warned(result: Result) -> str:
     """What the compiler warned of that is news; empty for nothing."""
-    file = _own_file(result)
+    file = blame.own_file(result)
     return compiler.warnings(result.subject.warnings, bool(file and unwritten(file)))
 
 

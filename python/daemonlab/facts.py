@@ -121,6 +121,12 @@ def starter_seconds(record: Record) -> Fact:
 
 
 @_fact
+def ready_first(record: Record) -> Fact:
+    """Whether the log said that the daemon is ready before its starter ended."""
+    return Fact(record.ready_first, str(starter_status(record).evidence))
+
+
+@_fact
 def output(record: Record) -> Fact:
     """What it printed, as text."""
     return Fact(record.output.decode(errors="backslashreplace").replace("\r\n", "\n").strip())
@@ -440,7 +446,9 @@ def again(record: Record) -> Fact:
         return Fact(None, "not tried")
     second = reaction.again
     left = "left a daemon" if second.daemon else "left none"
-    return Fact((second.code, bool(second.daemon)), f"exit {second.code}, {left}")
+    ended = "does not return" if second.signal is None else f"SIG{_signal_name(second.signal)}"
+    told = ended if second.code is None else f"exit {second.code}"
+    return Fact((second.code, bool(second.daemon)), f"{told}, {left}")
 
 
 @_fact
@@ -882,38 +890,41 @@ def _change(event: dict[str, object]) -> str:
     return f"restart:{event.get('keys')}".replace(" ", "") if name == "restart_needed" else ""
 
 
-def _changed(step: str, name: str, meaning: str) -> None:
+def _changed(step: str, name: str, when: str) -> None:
     """A fact: what became of the configuration at a step of an action of configwork.py."""
 
     def derive(record: Record) -> Fact:
         log = _step(record, step)
         if log is None:
             return Fact(None, "not tried")
-        shown = log.decode(errors="backslashreplace").splitlines()[-1:]
-        return Fact(tuple(filter(None, map(_change, events(log)))), *(shown or ["nothing logged"]))
+        shown = log.decode(errors="backslashreplace").splitlines()[-1:] or ["nothing logged"]
+        return Fact(tuple(filter(None, map(_change, events(log)))), f"{when}: {shown[0]}")
 
     derive.__name__ = name
-    derive.__doc__ = f"{meaning} CAUSE+1: the next generation; CAUSE:kept: the old one holds."
+    derive.__doc__ = (
+        f"What became of the configuration {when}. "
+        "CAUSE+1: the next generation; CAUSE:kept: the old one holds."
+    )
     _fact(derive)
 
 
-_changed("hangup", "when_hung_up", "What became of the configuration at a SIGHUP.")
-_changed("hangup again", "when_hung_up_again", "The same at the next one.")
-_changed("beside", "when_beside", "The same when a file was written beside its own.")
-_changed("renamed", "when_renamed", "The same when another file was renamed over its own.")
-_changed("away", "when_away", "The same when it was renamed to something else.")
-_changed("back", "when_back", "The same when it was renamed back.")
-_changed("cut begun", "when_cut", "The same when it was cut, and half of it written.")
-_changed("cut closed", "when_cut_closed", "The same when the rest was written, and it was closed.")
-_changed("made begun", "when_made", "The same when it was made anew, and half of it written.")
-_changed("made closed", "when_made_closed", "The same when the rest came, and it was closed.")
-_changed("swapped", "when_swapped", "The same when a link on the way to it was exchanged.")
-_changed("swapped again", "when_swapped_again", "The same when that was done once more.")
-_changed("fixed", "when_fixed", "The same when umask, drain and workers were changed.")
-_changed("fixed again", "when_fixed_again", "The same at a SIGHUP after that.")
-_changed("unfixed", "when_unfixed", "The same when they were changed back.")
-_changed("bad", "when_bad", "The same when a bad file was renamed over its own.")
-_changed("good", "when_good", "The same when a good one came.")
+_changed("hangup", "when_hung_up", "at a SIGHUP")
+_changed("hangup again", "when_hung_up_again", "at the next SIGHUP")
+_changed("beside", "when_beside", "when a file was written beside its own")
+_changed("renamed", "when_renamed", "when another file was renamed over its own")
+_changed("away", "when_away", "when its file was renamed to something else")
+_changed("back", "when_back", "when its file was renamed back")
+_changed("cut begun", "when_cut", "when its file was cut, and half of it written")
+_changed("cut closed", "when_cut_closed", "when the rest was written, and it was closed")
+_changed("made begun", "when_made", "when its file was made anew, and half of it written")
+_changed("made closed", "when_made_closed", "when the rest came, and it was closed")
+_changed("swapped", "when_swapped", "when a link on the way to its file was exchanged")
+_changed("swapped again", "when_swapped_again", "when the link was exchanged once more")
+_changed("fixed", "when_fixed", "when umask, drain and workers were changed")
+_changed("fixed again", "when_fixed_again", "at a SIGHUP after umask and workers were changed")
+_changed("unfixed", "when_unfixed", "when umask, drain and workers were changed back")
+_changed("bad", "when_bad", "when a bad file was renamed over its own")
+_changed("good", "when_good", "when a good file came after the bad one")
 
 
 @_fact
@@ -963,17 +974,27 @@ def answers(record: Record) -> Fact:
     reaction = record.reaction("answers")
     if reaction is None or reaction.logs is None:
         return Fact(None, "not tried")
-    found, texts = [], []
+    found = []
     for name in ANSWERS:
         code, _, text = reaction.logs.get(name, b"").decode(errors="replace").partition(" ")
         found.append(f"{name} {code} {_complaint(text, ASKED)}".strip())
-        texts.append(text.strip())
-    return Fact(tuple(found), "; ".join(texts))
+    return Fact(tuple(found), f"--check, {len(found)} times")
+
+
+@_fact
+def answers_said(record: Record) -> Fact:
+    """What --check printed about each of these files."""
+    reaction = record.reaction("answers")
+    if reaction is None or reaction.logs is None:
+        return Fact(None, "not tried")
+    said = (reaction.logs.get(name, b"").decode(errors="replace") for name in ANSWERS)
+    return Fact(tuple(text.partition(" ")[2].strip() for text in said))
 
 
 # --- lab 8: who works, and how they end ---
 
-_BLOCKABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+BLOCKABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+"""The signals that a thread can block."""
 
 
 @_of_daemon
@@ -989,10 +1010,26 @@ def thread_signals(record: Record, daemon: Snapshot) -> Fact:
     """The signals that one of those threads does not block: it could be the one that gets them."""
     if not record.threads:
         return Fact(None, "it has but one thread")
-    least = max(record.threads, key=lambda thread: len(_BLOCKABLE - thread.blocked))
-    free = signal_names(_BLOCKABLE - least.blocked)
+    least = max(record.threads, key=lambda thread: len(BLOCKABLE - thread.blocked))
+    free = signal_names(BLOCKABLE - least.blocked)
     where = f"/proc/{daemon.process.pid}/task/{least.number}/status: SigBlk of {least.name}"
     return Fact(free, f"{where}: {len(least.blocked)} signals")
+
+
+@_fact
+def waited(record: Record) -> Fact:
+    """Whether it took the time after SIGTERM that its configuration gives, or more: stop_timeout to
+    a worker that hangs, else drain to the work that is left."""
+    reaction, settings = record.reaction("TERM"), record.settings or {}
+    given = settings.get("stop_timeout", settings.get("drain"))
+    if reaction is None or given is None:
+        return Fact(None, "not tried")
+    text = f"{reaction.seconds * 1000:.0f} ms after the TERM"
+    return Fact(reaction.seconds > float(given) * _CLOCKS, text)
+
+
+_CLOCKS = 0.9
+"""What of a time is left that was counted in whole milliseconds, by another clock."""
 
 
 def _last(record: Record) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Lab 9's checks: what a daemon says of its health, to whom, and how soon."""
 
-from daemonlab.checks import Verdict, equals, register, show
+from daemonlab.checks import Verdict, equals, how_ended, register, show
 from daemonlab.facts import Facts
 from daemonlab.healthwork import MOST_CONNECTIONS
 
@@ -123,7 +123,11 @@ def hung(facts: Facts) -> Verdict:
         return Verdict(None, found.evidence, expected)
     if not str(found.value).startswith("503 ") or "queue" not in str(found.value):
         return Verdict(False, show(found.value), expected, found.evidence)
-    return _all(facts, expected, metrics_hung=200)
+    verdict, threads = _all(facts, expected, metrics_hung=200), facts["threads"]
+    if verdict.passed and isinstance(threads.value, tuple) and "health" not in threads.value:
+        expected = "the thread that answers has a name: health"
+        return Verdict(False, show(threads.value), expected, threads.evidence)
+    return verdict
 
 
 @register("taken")
@@ -137,7 +141,7 @@ def taken(facts: Facts) -> Verdict:
         return _all(facts, expected, healthz_still="200 ok")
     status, told = facts["starter_status"], facts["output"]
     if status.value != 1:
-        return Verdict(False, f"exit {show(status.value)}", expected, status.evidence)
+        return Verdict(False, how_ended(status.value), expected, status.evidence)
     if "bind(" not in str(told.value):
         return Verdict(False, show(told.value), expected, status.evidence)
     return _all(facts, expected, socket_after="file")
@@ -149,7 +153,7 @@ def stale_socket(facts: Facts) -> Verdict:
     expected = "it starts, and answers there; mode 660"
     status, still = facts["starter_status"], facts["readyz_still"]
     if status.value != 0:
-        return Verdict(False, f"exit {show(status.value)}", expected, status.evidence)
+        return Verdict(False, how_ended(status.value), expected, status.evidence)
     if still.value in (None, "no answer"):
         return Verdict(False, "no answer", expected, still.evidence)
     return _all(facts, expected, socket_mode="socket 660")

@@ -4,10 +4,11 @@ Each is shown once and counted in progress.toml; the solution is never shown.
 """
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemonlab import course
-from daemonlab.course import TIERS, CheckInfo, Lab
+from daemonlab.course import LANGUAGES, TIERS, CheckInfo, Lab
 from daemonlab.explain import chapter, relative
 from daemonlab.loop import NAMES, SUFFIXES, begun
 from daemonlab.policy import Policy
@@ -35,26 +36,36 @@ class Shown:
     """What is said about it."""
 
 
-def language_of(lab: Lab, progress: Progress, asked: str | None, check: str | None) -> str:
-    """The language that was asked for, else that of the last run, else the one begun with.
-    Raises HintError where one is needed, because a check was named, and none is known."""
+def language_of(
+    lab: Lab,
+    progress: Progress,
+    asked: str | None,
+    check: str | None,
+    to_do: Sequence[str] = LANGUAGES,
+) -> str:
+    """The language that was asked for, else that of the last run, else the one begun with, of those
+    in which a lab may be done here. Raises HintError where one is needed, because a check was
+    named, and none is known."""
     if asked:
         return asked
-    runs = {one: progress.entry(lab.number, one).last_run for one in SUFFIXES}
+    runs = {one: progress.entry(lab.number, one).last_run for one in to_do}
     if run := {one: when for one, when in runs.items() if when}:
         return max(run, key=lambda one: run[one])
-    languages = [one for one in SUFFIXES if begun(lab, one)]
-    if len(languages) == 1 or not check:
-        return [*languages, *SUFFIXES][0]
+    languages = [one for one in to_do if begun(lab, one)]
+    if len(languages) == 1 or len(to_do) == 1 or not check:
+        return [*languages, *to_do][0]
     raise HintError("say in which language: --language c, or --language python")
 
 
 def _asked(lab: Lab, name: str) -> CheckInfo:
+    wanted = " ".join(name.split()).casefold()
     for check in lab.checks:
-        if name in (check.id, check.title):
+        if wanted in (check.id, check.title.casefold()):
             return check
-    known = ", ".join(check.id for check in lab.checks)
-    raise HintError(f'lab {lab.number} has no check "{name}"; it has {known}')
+    known = "".join(f'\n  {check.id:<15} or "{check.title}"' for check in lab.checks)
+    raise HintError(
+        f'lab {lab.number} has no check "{name}"; it has, in the order of the table:{known}'
+    )
 
 
 def _nothing_failed(lab: Lab, progress: Progress, language: str) -> str:

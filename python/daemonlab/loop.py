@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from daemonlab import compiler, last, subjects
-from daemonlab.course import LANGUAGES, Lab, labs
+from daemonlab.course import LANGUAGES, Lab
 from daemonlab.explain import first_failing, not_imported, relative
 from daemonlab.judge import Result, run_lab
 from daemonlab.progress import NOT_BUILT, Progress, now, recorded
@@ -158,11 +158,11 @@ def note(lab: Lab, results: Sequence[Result], broken: Sequence[Broken]) -> Progr
     return progress
 
 
-def green_before(lab: Lab, language: str, progress: Progress) -> list[Lab]:
-    """The earlier labs that the student has done: green when they were run last."""
+def green_before(lab: Lab, language: str, progress: Progress, those: Sequence[Lab]) -> list[Lab]:
+    """The earlier ones of those labs that the student has done: green when they were run last."""
     return [
         earlier
-        for earlier in labs()
+        for earlier in those
         if earlier.number < lab.number
         and progress.entry(earlier.number, language).green
         and begun(earlier, language)

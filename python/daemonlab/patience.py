@@ -16,3 +16,21 @@ def until(happened: Callable[[], T], seconds: float) -> T:
     while not (found := happened()) and time.monotonic() < deadline:
         time.sleep(LOOK)
     return found
+
+
+_BUSY = 4
+"""How many times as long one is waited for who works all the while."""
+_RESTS = 20
+"""So many looks in a row that find nobody at work: nothing more is to come."""
+
+
+def patiently(wait: Callable[[float], T], works: Callable[[], bool], seconds: float) -> T:
+    """Wait for something, for so many seconds; and on, while somebody is at work: on a busy machine
+    it may hardly have had a processor by then. wait(seconds) returns what it found."""
+    found = wait(seconds)
+    deadline = time.monotonic() + (_BUSY - 1) * seconds
+    rests = 0
+    while not found and rests < _RESTS and time.monotonic() < deadline:
+        found = wait(LOOK)
+        rests = 0 if works() else rests + 1
+    return found

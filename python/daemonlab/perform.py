@@ -28,7 +28,7 @@ from daemonlab.observe import (
     identity,
     snapshot,
 )
-from daemonlab.patience import LOOK, until
+from daemonlab.patience import LOOK, patiently, until
 from daemonlab.record import EARLY, LOSS, Again, File, Reaction, Record
 from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
@@ -37,6 +37,8 @@ START_TIME = 5.0
 """Seconds that a starter is given; many that start at once are given so much for each."""
 STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
+_HOLD_TIME = 1.0
+"""Seconds that a starter is given, while its daemon stands still, to end or to come to rest."""
 STORM = 100
 """How many times the storm stops, continues and hangs up the daemon."""
 _SETTLE_TIME = 2.0
@@ -99,6 +101,21 @@ def _picture(process: Process) -> tuple[object, ...]:
     return ()
 
 
+def _works(subject: Launch) -> bool:
+    """Whether one of its processes, or its keeper, runs, or waits for a processor or a disk."""
+    for process in (subject.keeper, *subject.processes()):
+        with suppress(ProcessGone):
+            tasks = snapshot(process.pid, {"tasks"}).tasks
+            if not isinstance(tasks, Unknown) and any(task.state in "RD" for task in tasks):
+                return True
+    return False
+
+
+def _wait_starter(subject: Launch, seconds: float) -> Ended | None:
+    """Wait until the starter has ended. None: it does not, although nobody keeps it from it."""
+    return patiently(subject.wait_starter, partial(_works, subject), seconds)
+
+
 def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
     """Whether a labd says in its log that it is ready. Of many that started at once those that were
     refused must be gone, too: the end of file that lets a starter go comes a moment before."""
@@ -107,8 +124,8 @@ def _settled(subject: Launch, scenario: Scenario, processes: int) -> bool:
 
 
 def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
-    """Look until the log says that a labd is ready, or two looks at any other program, or at a labd
-    that is not to say so, show the same processes at rest: one may let its starter go too early.
+    """Look until two looks show the same processes at rest, and the log of a labd that is to say so
+    says that it is ready: one may let its starter go too early, another may end right after it.
 
     There is no event to wait for: nothing tells when another program is done with preparing.
     """
@@ -119,7 +136,7 @@ def _settle(subject: Launch, scenario: Scenario) -> list[Process]:
         now = [(process, _picture(process)) for process in processes]
         still = before == now and all(picture for _, picture in now)
         if not scenario.any_program and scenario.settings.get("log_level") not in _SILENT:
-            still = _settled(subject, scenario, len(now))
+            still = still and _settled(subject, scenario, len(now))
         # Nobody there: one whose parent left it while we looked is missed. So look once more.
         settled = still if now else before == now
         if settled or time.monotonic() > deadline:
@@ -189,10 +206,11 @@ def _again(subject: Launch, daemon: Process) -> Reaction:
     """Start the same once more, in the same folder. What is started so is ended at once."""
     began = time.monotonic()
     with launch(subject.command, subject.environment, subject.variables, subject.scratch) as second:
-        ended = second.wait_starter(START_TIME)
+        ended = _wait_starter(second, START_TIME)
         left = _left(second, failed=ended is not None and ended.code != 0)
         again = Again(
             code=ended.code if ended else None,
+            signal=ended.signal if ended else None,
             seconds=ended.time - second.began if ended else START_TIME,
             output=second.output(),
             daemon=left[0].pid if left else 0,
@@ -206,7 +224,7 @@ def _afresh(subject: Launch, daemon: Process) -> Reaction:
     ready = sum(event.get("event") == "ready" for event in _log_events(subject))
     began = time.monotonic()
     with launch(subject.command, subject.environment, subject.variables, subject.scratch) as second:
-        second.wait_starter(START_TIME)
+        _wait_starter(second, START_TIME)
 
         def at_work() -> bool:
             events = [event.get("event") for event in _log_events(subject)]
@@ -228,7 +246,7 @@ def _answers(subject: Launch, daemon: Process) -> Reaction:
             path.write_text(text, encoding="utf-8")
         one = launch([*command, "--check"], FRIENDLY, subject.variables, subject.scratch)
         with one as second:
-            ended = second.wait_starter(START_TIME)
+            ended = _wait_starter(second, START_TIME)
             code = "none" if ended is None else str(ended.code)
             asked[name] = f"{code} ".encode() + second.output()
     return Reaction("answers", alive(daemon), logs=asked)
@@ -248,7 +266,8 @@ def _reaction(
     subject: Launch, process: Process, action: str, began: float, seconds: float
 ) -> Reaction:
     # News of a death may still be on its way from the keeper.
-    ended = subject.wait_ended(process, seconds if alive(process) else STOP_TIME)
+    wait = partial(subject.wait_ended, process)
+    ended = patiently(wait, partial(_works, subject), seconds if alive(process) else STOP_TIME)
     if ended is None:
         return Reaction(action, alive=alive(process), seconds=time.monotonic() - began)
     return Reaction(
@@ -296,11 +315,8 @@ def _health_reaction(
     process: Process,
     action: str,
     ask: Callable[[healthwork.Patient], healthwork.Answers],
+    listen: str,
 ) -> Reaction:
-    found = re.search(
-        rb"^listen = (.*)$", (subject.scratch / "labd.ini").read_bytes(), re.MULTILINE
-    )
-    listen = os.fsdecode(found[1]) if found else ""
     patient = healthwork.Patient(
         process.pid, subject.scratch, listen, partial(subject.send, process)
     )
@@ -313,7 +329,9 @@ def _health_reaction(
     )
 
 
-def act(subject: Launch, process: Process, action: str, held: Waits | None = None) -> Reaction:
+def act(
+    subject: Launch, process: Process, action: str, held: Waits | None = None, listen: str = ""
+) -> Reaction:
     """Do one thing to the daemon and see what it does.
 
     "logout" ends the session it was started from and hangs up its terminal; "again" starts the
@@ -328,7 +346,7 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
     if held is not None and action in groupwork.ACTIONS:
         return _worker_reaction(subject, process, action, held)
     if action in healthwork.ACTIONS:
-        return _health_reaction(subject, process, action, healthwork.ACTIONS[action])
+        return _health_reaction(subject, process, action, healthwork.ACTIONS[action], listen)
     if action == "again":
         return _again(subject, process)
     if action == "afresh":
@@ -363,13 +381,13 @@ def act(subject: Launch, process: Process, action: str, held: Waits | None = Non
 
 
 def _actions(
-    subject: Launch, daemon: Process, actions: Sequence[str], held: Waits | None
+    subject: Launch, daemon: Process, actions: Sequence[str], held: Waits | None, listen: str
 ) -> tuple[Reaction, ...]:
     reactions: list[Reaction] = []
     for action in actions:
         if reactions and not reactions[-1].alive and action not in ("again", "afresh"):
             break
-        reactions.append(act(subject, daemon, action, held))
+        reactions.append(act(subject, daemon, action, held, listen))
     return tuple(reactions)
 
 
@@ -396,6 +414,45 @@ def _await_starting(subject: Launch, seconds: float) -> Process | None:
     return found if isinstance(found, Process) else None
 
 
+def _at_rest(processes: Sequence[Process]) -> bool:
+    """Whether each of them waits for something, or is gone."""
+    for process in processes:
+        with suppress(ProcessGone):
+            if snapshot(process.pid, {"status"}).state not in "STZX":
+                return False
+    return True
+
+
+def _hold(subject: Launch, daemon: Process) -> None:
+    """Stop the daemon until its starter has ended, or three looks have shown that it waits: a
+    starter that does not wait for its daemon ends meanwhile, be the machine as slow as it may."""
+    looks = 0
+
+    def seen() -> bool:
+        nonlocal looks
+        looks = looks + 1 if _at_rest(subject.processes()) else 0
+        return subject.wait_starter(0) is not None or looks == 3
+
+    with suppress(ProcessGone):
+        subject.send(daemon, signal.SIGSTOP)
+        until(seen, _HOLD_TIME)
+        subject.send(daemon, signal.SIGCONT)
+
+
+def _ready_first(subject: Launch, seconds: float) -> bool | None:
+    """Hold the daemon as soon as it is starting, and see what comes first: that it says that it is
+    ready, or that its starter ends."""
+
+    def ready() -> bool:
+        return any(event.get("event") == "ready" for event in _log_events(subject))
+
+    if daemon := _await_starting(subject, seconds):
+        _hold(subject, daemon)
+    until(lambda: subject.wait_starter(0) or ready(), seconds)
+    ended = subject.wait_starter(0)  # first this, then the log: what it does not say now is late
+    return ready() if ended else True if ready() else None
+
+
 def _kill_early(subject: Launch, seconds: float) -> bool:
     """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
     daemon = _await_starting(subject, seconds)
@@ -420,12 +477,12 @@ def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
     return (_reaction(subject, daemon, LOSS, began, STOP_TIME),)
 
 
-def _ask_early(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
+def _ask_early(subject: Launch, listen: str, seconds: float) -> tuple[Reaction, ...]:
     """Ask the daemon over HTTP as soon as it says that it is starting."""
     daemon = _await_starting(subject, seconds)
     if daemon is None:
         return ()
-    return (_health_reaction(subject, daemon, EARLY, healthwork.starting),)
+    return (_health_reaction(subject, daemon, EARLY, healthwork.starting, listen),)
 
 
 def _await_ready(subject: Launch, seconds: float) -> Ended | None:
@@ -442,7 +499,8 @@ def _await_ready(subject: Launch, seconds: float) -> Ended | None:
 def _left_alive(subject: Launch, reactions: Sequence[Reaction]) -> tuple[Process, ...]:
     """What is alive of it. When the daemon has ended, what it has killed may take a moment."""
     if reactions and not reactions[-1].alive:
-        until(lambda: not subject.processes(), _DYING_TIME)
+        gone = partial(until, lambda: not subject.processes())
+        patiently(gone, partial(_works, subject), _DYING_TIME)
     return tuple(subject.processes())
 
 
@@ -530,14 +588,19 @@ def _watch(
     clock: float,
 ) -> Record:
     """See what the subject turns into, act on it, and write down what it showed."""
+    listen = _settings(scenario, subject.scratch).get("listen", "")
     waited = scenario.killed_early and not _kill_early(subject, start_time)
+    ready_first = _ready_first(subject, start_time) if scenario.held_early else None
     early = _abandon(subject, start_time) if scenario.abandoned else ()
-    early += _ask_early(subject, start_time) if scenario.asked_early else ()
+    early += _ask_early(subject, listen, start_time) if scenario.asked_early else ()
     overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
+    began = time.monotonic()
     if scenario.foreground:
         ended = _await_ready(subject, start_time)
     else:
-        ended = subject.wait_starter(0 if waited else start_time)
+        ended = _wait_starter(subject, 0 if waited else start_time)
+    waited_for = time.monotonic() - began
+    patience = start_time if waited_for < start_time + 1 else round(waited_for)
     # A labd whose starter does not return has failed: more patience would show nothing more.
     hangs = ended is None and not scenario.any_program and not scenario.foreground
     settled = hangs or scenario.foreground
@@ -546,7 +609,13 @@ def _watch(
     daemon = _daemon(subject, seen, scenario.any_program, stayed=ended is None)
     threads = groupwork.threads(daemon.pid) if daemon else ()
     workers = held if isinstance(held, Waits) else None
-    reactions = _actions(subject, daemon, scenario.actions, workers) if daemon and not hangs else ()
+    acts = scenario.actions if daemon and not hangs else ()
+    reactions = _actions(subject, daemon, acts, workers, listen) if daemon else ()
+    last = _reaction(subject, daemon, "none", time.monotonic(), 0) if daemon and reactions else None
+    if hangs:
+        standing = tuple(map(stuck.look, seen.values()))
+    else:
+        standing = stuck.threads(seen[daemon]) if daemon and last and last.alive else ()
     log = _file(subject.scratch / logwork.LOG)
     return Record(
         scenario=scenario.name,
@@ -561,10 +630,12 @@ def _watch(
         starter_code=ended.code if ended else None,
         starter_signal=ended.signal if ended else None,
         starter_seconds=ended.time - subject.began if ended else None,
-        waited=start_time,
+        ready_first=ready_first,
+        waited=patience,
         daemon=seen[daemon] if daemon else None,
         processes=tuple(seen.values()),
-        stuck=tuple(map(stuck.look, seen.values())) if hangs else (),
+        stuck=standing,
+        last=last,
         threads=threads,
         reactions=(*early, *reactions),
         overtaken=overtaken,

@@ -10,6 +10,7 @@ The file is optional, and so is each of its keys. What a lab is made of
 
 import datetime as dt
 import math
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -256,11 +257,32 @@ def read(table: Mapping[str, Any], labs: Sequence[Lab]) -> Policy:
     )
 
 
+_LINE = re.compile(r"(.*) \(at line (\d+), column \d+\)$")
+_DATE = "a date that there is, such as 2026-10-19, or with a time, 2026-10-19 18:00:00"
+
+
+def _unread(text: str, error: tomllib.TOMLDecodeError) -> str:
+    """What is wrong with a file that is no TOML: the line, what stands there, and, of a date, what
+    would be right."""
+    found = _LINE.match(str(error))
+    if found is None:
+        return str(error)
+    what, number = found[1], int(found[2])
+    line = "".join(text.splitlines()[number - 1 : number]).strip()
+    key, _, value = (part.strip() for part in line.partition("="))
+    if key in ("opens", "due"):
+        return f"line {number}: {key}: expected {_DATE}, found {value}"
+    return f"line {number}: {line}: {what[:1].lower()}{what[1:]}"
+
+
 def load(labs: Sequence[Lab], path: Path | None = None) -> Policy:
     """What course.toml says; the defaults when there is none. Raises PolicyError."""
     path = path or POLICY
+    text = ""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return read(table, labs)
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return read(tomllib.loads(text), labs)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"{path.name}: {_unread(text, error)}") from error
     except (OSError, ValueError) as error:
         raise PolicyError(f"{path.name}: {error}") from error

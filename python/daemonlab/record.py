@@ -48,7 +48,9 @@ class Again:
     """A second start, with the same command line and configuration as the first."""
 
     code: int | None
-    """Exit code of the second starter; None if it did not exit in time."""
+    """Exit code of the second starter; None if a signal ended it, or it did not end in time."""
+    signal: int | None
+    """The signal that ended it."""
     seconds: float
     output: bytes
     daemon: int
@@ -123,6 +125,9 @@ class Record:
     starter_signal: int | None
     starter_seconds: float | None
     """From its fork to its end; None if it still ran at the deadline."""
+    ready_first: bool | None
+    """What came first: that the log said that the daemon is ready, or the starter's end; None:
+    neither came, or nobody looked."""
     waited: float
     """Seconds that the starter was given."""
     daemon: Snapshot | None
@@ -130,7 +135,10 @@ class Record:
     processes: tuple[Snapshot, ...]
     """Every process of the subject at that time, the daemon among them."""
     stuck: tuple[Stuck, ...]
-    """Where they stood when the time was over; empty where the starter had come to its end."""
+    """Where they stood when the time was over; where the starter had come to its end, where each
+    thread of the daemon stood when all had been done to it."""
+    last: Reaction | None
+    """How the daemon was, or had ended, by then; None: there was none, or nothing was done."""
     threads: tuple[Thread, ...]
     """The daemon's threads at that time, but the main one."""
     reactions: tuple[Reaction, ...]

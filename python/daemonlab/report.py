@@ -38,11 +38,20 @@ def _seen(outcome: Outcome, shows: Shows) -> str:
     return printable(outcome.verdict.observed)
 
 
-def _cell(outcome: Outcome, shows: Shows) -> Text:
-    """One line: what is cut off stands in the failure below, or in the data."""
+_MOST_IN_CELL = 60
+"""Characters of what was observed that a cell has in a row in which something failed."""
+
+
+def _cell(outcome: Outcome, shows: Shows, whole: bool = False) -> Text:
+    """One line: what is cut off stands in the failure below, or in the data. Whole: as many lines
+    as it takes to see what differs from the cells beside it."""
     sign, style = _SIGNS[outcome.passed]
     observed = "not reached" if outcome.passed is None else _seen(outcome, shows)
-    return Text.assemble((f"{sign} ", style), observed, no_wrap=True, overflow="ellipsis")
+    if whole and len(observed) > _MOST_IN_CELL:
+        observed = f"{observed[: _MOST_IN_CELL // 2]}…{observed[-_MOST_IN_CELL // 2 :]}"
+    cell = Text.assemble((f"{sign} ", style), observed, overflow="fold")
+    cell.no_wrap, cell.overflow = (False, "fold") if whole else (True, "ellipsis")
+    return cell
 
 
 def _title(result: Result) -> str:
@@ -59,8 +68,14 @@ _LEAST = 10
 """Those that are left to each of these."""
 
 
-def table(results: Sequence[Result], shows: Shows = everything, columns: int = 80) -> Table:
-    """One line a check, one column a subject, in so many columns of the screen."""
+def table(
+    results: Sequence[Result],
+    shows: Shows = everything,
+    columns: int = 80,
+    failed_only: bool = False,
+) -> Table:
+    """One row a check, one column a subject, in so many columns of the screen; of all checks, or of
+    those that failed."""
     grid = Table(show_edge=False, pad_edge=False)
     grid.add_column("observed from outside", no_wrap=True)
     own = [result for result in results if language_of(result)]
@@ -71,7 +86,10 @@ def table(results: Sequence[Result], shows: Shows = everything, columns: int = 8
         wide = max(len(_title(result)), min(_OWN, max(cells)))
         grid.add_column(_title(result), width=wide if alone and result in own else None)
     for row in zip(*(result.outcomes for result in results), strict=True):
-        grid.add_row(row[0].check.title, *(_cell(outcome, shows) for outcome in row))
+        failed = any(outcome.passed is False for outcome in row)
+        if failed or not failed_only:
+            seen = (_cell(outcome, shows, failed) for outcome in row)
+            grid.add_row(row[0].check.title, *seen)
     grid.add_section()
     grid.add_row("points", *(f"{result.points} of {result.lab.points}" for result in results))
     return grid
@@ -87,7 +105,9 @@ def _grid(rows: Rows) -> Padding:
 
 
 def _heading(result: Result, outcome: Outcome) -> str:
-    return f'{_title(result)}: {outcome.check.title}, in the environment "{outcome.scenario}"'
+    unseen = ", not reached" if outcome.passed is None else ""
+    where = f'in the environment "{outcome.scenario}"'
+    return f"{_title(result)}: {outcome.check.title}{unseen}, {where}"
 
 
 def _more(result: Result) -> str:
@@ -96,32 +116,89 @@ def _more(result: Result) -> str:
     return f"{more} more after that; begin with this one." if more > 0 else ""
 
 
-def print_failure(console: Console, result: Result, shows: Shows = everything) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Form:
+    """How much is shown, where the screen is low."""
+
+    table: str = "all"
+    """The rows of the table: all, those that failed, or none."""
+    without: frozenset[str] = frozenset()
+    """Labels of a failure that are left out."""
+    alone: bool = False
+    """Only one failure is explained, and no more is said of the others than their line."""
+
+
+_FORMS = (
+    _Form(),
+    _Form("failed"),
+    _Form("failed", frozenset({"it happened", "kept"})),
+    _Form("none", frozenset({"it happened", "kept"})),
+    _Form("none", frozenset({"it happened", "kept", "why"}), alone=True),
+    _Form("none", frozenset({"it happened", "kept", "why", "it printed"}), alone=True),
+    _Form("none", frozenset({"it happened", "kept", "why", "it printed", "expected"}), alone=True),
+)
+"""The first that fits is shown, else the last."""
+
+
+def print_failure(
+    console: Console, result: Result, shows: Shows = everything, form: _Form = _FORMS[0]
+) -> None:
     """The first failing check of a result, explained; nothing if none failed."""
     first = first_failing(result)
     if first is None:
         return
     console.print()
     console.print(Text.assemble(("✗ ", "bold red"), (_heading(result, first), "bold")))
-    console.print(_grid(rows(result, first, shows)))
-    if said := apart(result, first, last.kept(result)):
+    console.print(_grid(_left(rows(result, first, shows), form)))
+    if said := _left(apart(result, first, last.kept(result)), form):
         console.print()
         console.print(_grid(said))
     if more := _more(result):
         console.print(f"  {more}")
 
 
-def print_results(console: Console, results: Sequence[Result], shows: Shows = everything) -> None:
-    """The table, then the first failing check of each subject; nothing of no results."""
+def _left(told: Rows, form: _Form) -> Rows:
+    """What of it is shown; what has no label of its own belongs to the one before."""
+    left, name = [], ""
+    for label, text in told:
+        name = label or name
+        if name not in form.without:
+            left.append((label, text))
+    return left
+
+
+def print_results(
+    console: Console, results: Sequence[Result], shows: Shows = everything, lines: int = 0
+) -> None:
+    """The table, then the first failing check of each subject; nothing of no results. lines: how
+    many there is room for, so that a failure need not be scrolled back to; 0 for any number."""
+    green = all(result.passed for result in results)
+    for form in _FORMS:
+        with console.capture() as captured:
+            _print(console, results, shows, form)
+        if not lines or green or captured.get().count("\n") <= lines:
+            break
+    console.file.write(captured.get())
+    console.file.flush()
+
+
+def _print(console: Console, results: Sequence[Result], shows: Shows, form: _Form) -> None:
     if results:
         console.print(_headline(results[0].lab), style="bold", markup=False)
-        console.print(table(results, shows, console.width))
+    if results and form.table != "none":
+        console.print(table(results, shows, console.width, form.table == "failed"))
+    told = False
     for result in results:
         if warnings := warned(result):
             console.print(f"\n[bold]{_title(result)}: the compiler warns[/]")
             for line in warnings.splitlines():
                 console.print(Text(line))
-        print_failure(console, result, shows)
+        if form.table == "none" and (not first_failing(result) or (told and form.alone)):
+            if language_of(result) or not result.passed:
+                console.print(in_a_line(result), markup=False)
+            continue
+        print_failure(console, result, shows, form)
+        told = told or not result.passed
 
 
 # --- plain: one line a row, no boxes, words for signs ---

@@ -14,7 +14,7 @@ from daemonlab.logwork import LOG
 
 WARMUP = 0.8
 """Seconds of work that the daemons of the scenarios "slow" and "abandoned" are told to have before
-they are ready: more than a starter needs that does not wait, or to be killed, on a busy machine."""
+they are ready: more than it takes to see that they are starting, on a busy machine."""
 HOME = "home"
 """The folder where the daemon of a scenario is told to go, in the folder of the launch."""
 NOWHERE = "nowhere"
@@ -55,6 +55,8 @@ class Scenario:
     overtake: Callable[[Path], None] | None = None
     """What happens in the folder of the launch just before it locks a file for the first time:
     for a command that is started through HOLDING."""
+    held_early: bool = False
+    """The daemon is stopped then, until its starter has ended or has come to rest, and goes on."""
     asked_early: bool = False
     """It is asked over HTTP as soon as it logs that it is starting."""
     keeps: bool = False
@@ -263,7 +265,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             prepare=_home,
         ),
         Scenario("bare", BARE, _LOG),
-        Scenario("slow", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, waits=WARMUP),
+        Scenario("slow", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, held_early=True, waits=WARMUP),
         Scenario("failing", FRIENDLY, {**_LOG, "directory": "{scratch}/" + NOWHERE}),
         Scenario("dying", FRIENDLY, {**_LOG, "warmup": "60"}, killed_early=True),
         Scenario(
@@ -382,13 +384,21 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT, waits=0.5),
     ),
     8: (
-        Scenario("friendly", FRIENDLY, _LOG, ("TERM",)),
+        Scenario("friendly", FRIENDLY, {**_LOG, "drain": "0.5"}, ("TERM",)),
         Scenario("denied", FRIENDLY, _LOG, through=denying("clone3", "EAGAIN")),
         _holding("failing", "fail"),
         _holding("both", "fail both", "queue"),
         _holding("gone", "vanish"),
         _holding("stopping", "TERM fail"),
         _holding("hung", "TERM", stop_timeout="1"),
+        Scenario(
+            "late",
+            FRIENDLY,
+            {**_LOG, "drain": "60", "worker_timeout": "0.1", "stop_timeout": "1"},
+            ("TERM",),
+            through=HOLDING_WAITS,
+            holds=("queue",),
+        ),
     ),
     9: (
         Scenario(

@@ -27,7 +27,10 @@ class Screen:
     def variables(self) -> Mapping[str, str]:
         """What a command must know whose output comes to this screen by a pipe."""
         colour = {"FORCE_COLOR": "1"} if self._console.color_system else {}
-        return {"COLUMNS": str(self._console.width), **({} if self._plain else colour)}
+        if self._plain:
+            return {"COLUMNS": str(self._console.width)}
+        lines = {"LINES": str(self._console.height)} if self._console.is_terminal else {}
+        return {"COLUMNS": str(self._console.width), **lines, **colour}
 
     def clear(self) -> None:
         """Begin anew; what stood there can still be scrolled to. Nothing where none can see it."""

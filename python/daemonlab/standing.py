@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemonlab.course import LAST_LAB, Lab
-from daemonlab.loop import NAMES, SUFFIXES, begun
+from daemonlab.loop import NAMES, begun
 from daemonlab.policy import Policy
 from daemonlab.progress import NOT_BUILT, Entry, Progress
 from daemonlab.text import printable
@@ -77,17 +77,22 @@ def _took(entry: Entry) -> str:
     return f", after {hours} h {minutes % 60} min" if hours else f", after {minutes} min"
 
 
-def rows(labs: Sequence[Lab], progress: Progress) -> Iterator[Row]:
-    """Every lab of the course, in order."""
+def rows(labs: Sequence[Lab], progress: Progress, terms: Policy) -> Iterator[Row]:
+    """Every lab of the course, in order, in the languages in which it is to be done; labs are those
+    that are here. What is to come belongs to it, unless the instructor has chosen."""
     there = {lab.number: lab for lab in labs}
+    chosen = [number for number in there if number not in terms.labs] != []
     for number in range(1, LAST_LAB + 1):
         lab = there.get(number)
         if lab is None:
-            yield Row(number, None, "", Entry(), False)
+            if not chosen:
+                yield Row(number, None, "", Entry(), False)
+            continue
+        if number not in terms.labs:
             continue
         found = [
             Row(number, lab, language, progress.entry(number, language), begun(lab, language))
-            for language in SUFFIXES
+            for language in terms.to_do
         ]
         known = [row for row in found if row.begun or row.entry != Entry()]
         yield from known or [Row(number, lab, "", Entry(), False)]
@@ -113,18 +118,34 @@ def hints_cost(entry: Entry, terms: Policy) -> float:
 
 
 def total(labs: Sequence[Lab], progress: Progress, terms: Policy) -> list[str]:
-    """One line a language: the points of all labs that are there, and what hints took off."""
+    """One line a language: the points of all labs of the course, what hints took off, and what
+    that counts where course.toml gives a lab other points."""
+    labs = [lab for lab in labs if lab.number in terms.labs]
     of = sum(lab.points for lab in labs)
     told = []
-    for language, name in NAMES.items():
+    for language in terms.to_do:
+        name = NAMES[language]
         entries = [progress.entry(lab.number, language) for lab in labs]
         if any(entry.runs for entry in entries):
             green = sum(entry.green for entry in entries)
             points = sum(entry.points for entry in entries)
             cost = sum(hints_cost(entry, terms) for entry in entries)
             less = f", less {cost:g} for hints" if cost else ""
-            told.append(f"{name}: {points} of {of} points{less}, {green} of {len(labs)} labs green")
-    return told or ["Nothing was run yet: make lab-1 says how to begin."]
+            line = f"{name}: {points} of {of} points{less}, {green} of {len(labs)} labs green"
+            told.append(line + _counts(labs, entries, terms))
+    first = min(terms.labs, default=1)
+    return told or [f"Nothing was run yet: make lab-{first} says how to begin."]
+
+
+def _counts(labs: Sequence[Lab], entries: Sequence[Entry], terms: Policy) -> str:
+    """What the points count in this course; empty where that is the same."""
+    if all(terms.terms[lab.number].points == lab.points for lab in labs):
+        return ""
+    counts = sum(
+        terms.worth(lab, entry.points, hints_cost(entry, terms))
+        for lab, entry in zip(labs, entries, strict=True)
+    )
+    return f"; counts {counts:g} of {sum(terms.terms[lab.number].points for lab in labs):g}"
 
 
 def _to_come(those: Sequence[Row]) -> str:
@@ -146,7 +167,7 @@ def show(console: Console, labs: Sequence[Lab], progress: Progress, terms: Polic
         right = name in ("lab", "runs", "hints")
         last = name == COLUMNS[-1]
         grid.add_column(name, justify="right" if right else "left", no_wrap=not last)
-    before, those = 0, [*rows(labs, progress)]
+    before, those = 0, [*rows(labs, progress, terms)]
     for row in those:
         if row.lab is None:
             continue
@@ -173,7 +194,7 @@ def _counted(number: str, what: str) -> str:
 
 def plain(labs: Sequence[Lab], progress: Progress, terms: Policy) -> Iterator[str]:
     """One line a row, no boxes; words where the table has signs."""
-    those = [*rows(labs, progress)]
+    those = [*rows(labs, progress, terms)]
     for row in those:
         if row.lab is None:
             continue
@@ -207,7 +228,7 @@ def data(labs: Sequence[Lab], progress: Progress, terms: Policy) -> list[dict[st
             "last_run": _iso(row.entry.last_run),
             "first_green": _iso(row.entry.first_green),
         }
-        for row in rows(labs, progress)
+        for row in rows(labs, progress, terms)
     ]
 
 

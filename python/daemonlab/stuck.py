@@ -39,6 +39,8 @@ class Stuck:
     """The system call that it slept in, or the kernel's function; empty if that is not told."""
     evidence: str
     """What place was read from."""
+    thread: str = ""
+    """The name of one that is not the main thread of its process."""
 
     @property
     def runs(self) -> bool:
@@ -46,9 +48,9 @@ class Stuck:
         return self.state == "R"
 
 
-def _read(pid: int, name: str) -> str:
+def _read(task: str, name: str) -> str:
     try:
-        return Path(f"/proc/{pid}/{name}").read_text(encoding="ascii", errors="replace").strip()
+        return Path(f"/proc/{task}/{name}").read_text(encoding="ascii", errors="replace").strip()
     except OSError:  # it has ended, or the kernel does not tell us: ptrace(2), access mode
         return ""
 
@@ -64,15 +66,36 @@ def _call(seen: Snapshot, line: str) -> str:
     return f"{name} of descriptor {fd}, {target}"
 
 
-def look(seen: Snapshot) -> Stuck:
-    """Where the process of a snapshot stands by now."""
+def _look(seen: Snapshot, task: str, thread: str = "") -> Stuck:
+    """Where a thread stands: task is its folder in /proc."""
     pid = seen.process.pid
-    fields = _read(pid, "stat").rpartition(")")[2].split()
+    fields = _read(task, "stat").rpartition(")")[2].split()
     state = fields[0] if fields else seen.state
     seconds = sum(map(int, fields[11:13])) / _TICKS if len(fields) > 12 else 0.0
-    line, kernel = _read(pid, "syscall"), _read(pid, "wchan")
+    line, kernel = _read(task, "syscall"), _read(task, "wchan")
     if line and line.split()[0].isdecimal():
-        return Stuck(pid, state, seconds, _call(seen, line), f"/proc/{pid}/syscall: {line}")
+        evidence = f"/proc/{task}/syscall: {line}"
+        return Stuck(pid, state, seconds, _call(seen, line), evidence, thread)
     if kernel not in ("", "0"):
-        return Stuck(pid, state, seconds, kernel, f"/proc/{pid}/wchan: {kernel}")
-    return Stuck(pid, state, seconds, "", "")
+        return Stuck(pid, state, seconds, kernel, f"/proc/{task}/wchan: {kernel}", thread)
+    return Stuck(pid, state, seconds, "", "", thread)
+
+
+def look(seen: Snapshot) -> Stuck:
+    """Where the process of a snapshot stands by now: its main thread."""
+    return _look(seen, str(seen.process.pid))
+
+
+def threads(seen: Snapshot) -> tuple[Stuck, ...]:
+    """Where each thread of the process of a snapshot stands by now, the main one first; none of
+    one that has ended."""
+    pid = seen.process.pid
+    try:
+        numbers = sorted(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return ()
+    found = []
+    for number in numbers:
+        task = f"{pid}/task/{number}"
+        found.append(_look(seen, task, "" if number == pid else _read(task, "comm")))
+    return tuple(one for one in found if one.state not in "ZX")

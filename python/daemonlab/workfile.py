@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 import textwrap
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from daemonlab.course import Lab
 from daemonlab.explain import chapter, relative
 from daemonlab.house import PORT, C
 from daemonlab.loop import SUFFIXES
+from daemonlab.policy import Policy
 
 
 class WorkfileError(Exception):
@@ -89,36 +91,52 @@ def reset(lab: Lab, language: str) -> str:
 
 
 def functions(lab: Lab) -> list[tuple[str, str]]:
-    """The public functions of the lab's module, in order, each with the first line of its
+    """The public functions of the lab's module, in order, each with the first sentence of its
     contract."""
     header = (C / "src" / f"{lab.module}.h").read_text(encoding="utf-8")
-    found = re.findall(r"(?m)^(?:/\*| \*) (\w+) - (.+?)(?: \*/)?$", header)
-    return [(name, what) for name, what in found if name.startswith(f"{lab.module}_")]
+    found = re.findall(r"(?ms)^(?:/\*| \*) (\w+) - (.+?)(?=\s*\*/|\n \*\n)", header)
+    said = [(name, " ".join(re.sub(r"\n \* ?", " ", what).split())) for name, what in found]
+    return [
+        (name, re.sub(r"\. [A-Z].*", ".", what))
+        for name, what in said
+        if name.startswith(f"{lab.module}_")
+    ]
 
 
-def _folded(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, 78, initial_indent=indent, subsequent_indent=indent * 2)
+def _folded(text: str, indent: str = "", hanging: str = "") -> list[str]:
+    return textwrap.wrap(text, 78, initial_indent=indent, subsequent_indent=hanging or indent * 2)
 
 
-def start(lab: Lab) -> list[str]:
+def start(lab: Lab, terms: Policy) -> list[str]:
     """Put a missing skeleton in its place; the first steps, in lines. Raises WorkfileError."""
-    done = [reset(lab, one) for one in SUFFIXES if not os.path.lexists(lab.skeleton(SUFFIXES[one]))]
-    c, python = (relative(lab.skeleton(suffix)) for suffix in SUFFIXES.values())
-    number, header = lab.number, relative(C / "src" / f"{lab.module}.h")
-    before = {1: "", 2: "Lab 1 is"}.get(number, f"Labs 1 to {number - 1} are")
+    files = {one: lab.skeleton(SUFFIXES[one]) for one in terms.to_do}
+    done = [reset(lab, one) for one, file in files.items() if not os.path.lexists(file)]
+    number = lab.number
+    few = {1: "", 2: "Lab 1 is", 3: "Labs 1 and 2 are"}
+    before = few.get(number, f"Labs 1 to {number - 1} are")
     given = f"{before} the reference's in this lab: nothing of yours has to be there."
+    points = f"{terms.terms[number].points:g}"
     return [
         *done,
-        *_folded(f"Lab {number}, {lab.module}: {lab.title}. {lab.points} points."),
+        *_folded(f"Lab {number}, {lab.module}: {lab.title}. {points} points."),
         "",
         *([*_folded(given), ""] if before else []),
         f"1. Read {chapter(f'{lab.folder.name}.md#your-turn').split(' (')[0]}.",
-        "2. Choose one language, and open the file:",
-        f"   {c}",
-        f"   {python}",
-        "3. The contract of each function stands in it: in Python below its first line,",
-        f"   in C above it, as in {header}. These are to be written;",
-        "   the chapter says in which order, and what may do nothing at first:",
+        "2. Choose one language, and open the file:" if len(files) > 1 else "2. Open the file:",
+        *(f"   {relative(file)}" for file in files.values()),
+        *_contract(lab, terms.to_do),
         *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}", "   ")),
         f"4. make lab-{number}, after each function; make hint-{number} when you are stuck.",
     ]
+
+
+def _contract(lab: Lab, languages: Sequence[str]) -> list[str]:
+    """Where the contracts stand, in the languages in which the lab is to be done."""
+    header = relative(C / "src" / f"{lab.module}.h")
+    places = {"c": f"in C above it, as in {header}", "python": "in Python below its first line"}
+    where = "; ".join(places[one] for one in languages)
+    return _folded(
+        f"3. The contract of each function stands in it: {where}. These are to be written; the "
+        "chapter says in which order, and what may do nothing at first:",
+        hanging="   ",
+    )

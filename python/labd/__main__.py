@@ -15,6 +15,7 @@ from labd.children import children_open
 from labd.cleanup import cleanup_push, cleanup_unwind
 from labd.clock import now_milliseconds
 from labd.config import config_get, config_open, config_watch_close, config_watch_open
+from labd.container import container_close, container_open
 from labd.descriptors import descriptors_close, descriptors_null
 from labd.detach import detach_fork, detach_report, detach_settle
 from labd.failure import EXIT_STARTED, Failure, bug, failing
@@ -163,6 +164,25 @@ def _start_capture(labd: Labd) -> None:
     _push(labd, "capture_open", _stop_capture)
 
 
+def _stop_container(labd: Labd) -> None:
+    try:
+        container_close(labd.jobs.container)
+    except Failure as failure:
+        log_event(labd.log, "error", "container_failed", error=log_text(failure.text))
+
+
+def _start_container(labd: Labd) -> None:
+    config = labd.config
+    # Half of it: at the stop there has to be time to say that it was not enough.
+    container = labd.jobs.container = container_open(
+        config.runner, config.image, config.spool, config.stop_timeout // 2
+    )
+    if container.removed > 0:
+        log_event(labd.log, "warning", "containers_removed", containers=container.removed)
+    if config.runner:
+        _push(labd, "container_open", _stop_container)
+
+
 def _stop_children(labd: Labd) -> None:
     jobs_end(labd.jobs)
 
@@ -245,6 +265,7 @@ STEPS = (
     Step("results_open", 7, True, _start_results),
     Step("jobs_open", 5, True, _start_jobs),
     Step("capture_open", 7, True, _start_capture),
+    Step("container_open", 10, True, _start_container),
     Step("children_open", 5, True, _start_children),
     Step("group_open", 8, True, _start_group),
     Step("health", 9, True, _start_health),

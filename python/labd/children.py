@@ -24,7 +24,7 @@ _VARIABLES = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 _INPUT = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
 _NO_OUTPUT = (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)
 _ERRORS = (os.POSIX_SPAWN_DUP2, 1, 2)
-_CLOSE_TIME = 1000
+_CLOSE_TIME = 5000
 """Milliseconds."""
 
 
@@ -113,8 +113,10 @@ def _set_timer(children: Children) -> None:
         syscalls.timerfd_settime(children.timer, min(deadlines, default=0))
 
 
-def children_spawn(children: Children, name: str, path: str, output: int) -> int:
-    """Run the program at path, without arguments, under a name for our table.
+def children_spawn(
+    children: Children, name: str, path: str, arguments: list[str], output: int
+) -> int:
+    """Run the program at path, under a name for our table.
 
     With posix_spawn(3). fork(2) copies one thread alone: a lock that another thread holds, of
     malloc(3) say, is never released in the child, and whoever wants it there waits for ever. (From
@@ -124,7 +126,8 @@ def children_spawn(children: Children, name: str, path: str, output: int) -> int
     - leads a process group of its own, so that one signal reaches all of it;
     - has every disposition at default and no signal blocked;
     - has /dev/null as 0, output as 1 and 2 (-1: /dev/null, too), and nothing above;
-    - gets name as its argv[0], and PATH=/usr/local/bin:/usr/bin:/bin as its only variable.
+    - gets arguments as its argv, argv[0] included, and PATH=/usr/local/bin:/usr/bin:/bin as its
+      only variable.
 
     Enters it into the table, with its deadline, and sets the timer. output stays open here, and is
     the caller's. Returns its number. Raises
@@ -137,7 +140,7 @@ def children_spawn(children: Children, name: str, path: str, output: int) -> int
     with failing(f"posix_spawn({path})"):
         pid = os.posix_spawn(
             path,
-            [name],
+            arguments,
             _VARIABLES,
             file_actions=(_INPUT, standard, _ERRORS),
             setpgroup=0,  # a new one, with its number
@@ -240,9 +243,9 @@ def _await_ends(children: Children, ended: ChildEnded) -> None:
 def children_close(children: Children, ended: ChildEnded) -> None:
     """SIGKILL to the group of every child of the table, and wait for their ends.
 
-    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most a
-    second: a process that cannot be killed must not keep us. Closes the timer. Does nothing when
-    it is not open.
+    Before and after it, reaps those that have ended, and calls ended for each. Waits for at most
+    five seconds: a process that cannot be killed must not keep us; one that was killed on a busy
+    machine needs a while to end. Closes the timer. Does nothing when it is not open.
     """
     if children.timer < 0:
         return

@@ -18,6 +18,8 @@ from labd.log import Log, log_event, log_text
 
 CLEANUP_SIZE = 32
 
+_LAST = 1.0
+
 CleanupUndo = Callable[[], None]
 """Gives something back. It cannot fail: what it cannot do, it logs."""
 
@@ -76,11 +78,19 @@ def cleanup_pop(stack: Cleanup) -> None:
         stack.rows.pop()
 
 
-def _give_up(stack: Cleanup, limit: int) -> None:
-    """Say what is left, and end the process whatever the others do. The lock is held: what is left
-    can only become less."""
+def _tell(stack: Cleanup, limit: int) -> None:
+    """Say what is left. The lock is held by who started us: what is left can only become less."""
     left = " ".join(row.name for row in reversed(stack.rows))
     log_event(stack.log, "error", "failed", error=f"not undone within {limit} ms: {left}")
+
+
+def _give_up(stack: Cleanup, limit: int) -> None:
+    """End the process whatever the others do. The log may be what they wait for: so its line has a
+    thread of its own, and _LAST seconds."""
+    teller = Thread(target=_tell, args=(stack, limit), daemon=True)
+    with suppress(RuntimeError):  # no thread can be started
+        teller.start()
+        teller.join(_LAST)
     os._exit(EXIT_FAILED)
 
 
@@ -99,8 +109,9 @@ def cleanup_unwind(stack: Cleanup, limit: int) -> None:
     Each once. An undo that waits for a dead disk may never come back, so a thread of its own looks
     at the clock, which must not jump: when the time is up, it logs the event "failed", an error,
     whose "error" names what is not undone, and ends the process with os._exit() and EXIT_FAILED.
-    If there is no such thread to be had, there is no limit. When the function returns, the stack is
-    empty and the thread has ended.
+    That line has one more thread, and a second: the log may be what hangs, with its lock held. If
+    there is no thread to look at the clock, there is no limit. When the function returns, the stack
+    is empty and the thread has ended.
     """
     watcher = Thread(target=_watch, args=(stack, limit), daemon=True)
     with suppress(RuntimeError):  # no thread can be started

@@ -20,6 +20,8 @@ absolute, because a daemon changes its directory.
   + job_grace  5         seconds from SIGTERM to SIGKILL
     database   (none)    file that gets the results of the jobs
     output_limit 1048576 bytes of a job's output that are kept
+    runner     none      what runs jobs in containers: podman, docker, or a program's path
+    image      (none)    the image of these containers
     listen     (none)    127.0.0.1:PORT, [::1]:PORT or unix:/PATH
   + report_interval 60   seconds between two reports; 0: never
   + stop_timeout 10      seconds that the stop may take
@@ -40,9 +42,11 @@ from labd.inifile import Expected, inifile_read, inifile_refuse
 from labd.value import (
     value_bytes,
     value_file,
+    value_image,
     value_level,
     value_listen,
     value_path,
+    value_runner,
     value_seconds,
     value_umask,
     value_workers,
@@ -74,6 +78,9 @@ class Config:
     database: str = ""
     output_limit: int = 1 << 20
     """Bytes."""
+    runner: str = ""
+    """Empty: jobs run without a container."""
+    image: str = ""
     listen: str = ""
     report_interval: int = 60_000
     """Milliseconds."""
@@ -100,6 +107,8 @@ _KEYS: dict[str, Callable[[str], str | int]] = {
     "job_grace": value_seconds,
     "database": value_file,
     "output_limit": value_bytes,
+    "runner": value_runner,
+    "image": value_image,
     "listen": value_listen,
     "report_interval": value_seconds,
     "stop_timeout": value_seconds,
@@ -139,17 +148,26 @@ def _take(reading: _Reading, line: int, name: str, value: str) -> None:
 
 
 def _check(reading: _Reading, config: Config, path: str) -> None:
-    if not config.database or config.spool:
-        return
-    text = os.fsencode(f"database = {config.database}")
-    raise inifile_refuse(path, reading.lines["database"], text, "the key spool beside it")
+    wrong = None
+    if config.database and not config.spool:
+        wrong = "database", config.database, "the key spool beside it"
+    elif config.runner and not config.spool:
+        wrong = "runner", config.runner, "the key spool beside it"
+    elif config.runner and not config.image:
+        wrong = "runner", config.runner, "the key image beside it"
+    elif config.runner and ":" in config.spool:
+        wrong = "spool", config.spool, "no colon, beside a runner"
+    if wrong is not None:
+        name, value, expected = wrong
+        raise inifile_refuse(path, reading.lines[name], os.fsencode(f"{name} = {value}"), expected)
 
 
 def config_load(path: str | None) -> Config:
     """Read and check the file at path; None gives the defaults.
 
     The language of the file: inifile_read. Each key at most once. A database needs a spool: there
-    are no results without jobs.
+    are no results without jobs. So does a runner, and an image; and the spool has no colon then,
+    which would end its path in --volume.
 
     Raises Failure with EXIT_CONFIGURATION. Its text names the file and, where there is one, the
     line with its key and value, and says what would be right.

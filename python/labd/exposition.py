@@ -48,6 +48,20 @@ def _uptime() -> float | None:
     return None
 
 
+def _booted() -> int:
+    """When the machine was booted, in seconds since 1970. proc_stat(5), btime."""
+    lines = _read("/proc/stat").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
+
+
+def _started_at() -> float | None:
+    """From what does not change while we run. What is reckoned back from now is a little different
+    each time, and to Prometheus' changes() that is one restart after the other."""
+    with suppress(OSError, StopIteration):
+        return _booted() + _started_after_boot()
+    return None
+
+
 def _open_descriptors() -> int | None:
     with suppress(OSError):
         return len(os.listdir("/proc/self/fd")) - 1  # the folder itself
@@ -125,14 +139,13 @@ class _Numbers:
         yield self._core.CounterMetricFamily("labd_log_lines_lost_total", text, counters.lost)
 
     def collect(self) -> Iterator["Metric"]:
-        uptime = _uptime()
         yield self._build()
-        yield from self._gauge("labd_uptime_seconds", "Time since the process started.", uptime)
+        text = "Time since the process started."
+        yield from self._gauge("labd_uptime_seconds", text, _uptime())
         yield from self._jobs()
         yield from self._others()
         text = "When the process started, in seconds since 1970."
-        started = None if uptime is None else time.time() - uptime
-        yield from self._gauge("process_start_time_seconds", text, started)
+        yield from self._gauge("process_start_time_seconds", text, _started_at())
         text = "File descriptors that are open."
         yield from self._gauge("process_open_fds", text, _open_descriptors())
         text = "Memory that is resident."

@@ -1,9 +1,10 @@
 """The daemon's work: what lies in the spool is run by children, logged, and recorded.
 
-What goes wrong with one job is logged and does not stop the daemon. A result that could not be
-recorded is tried again at each look, and until it is no other job is started. The limits of a job
-are those of the configuration that holds when it starts, all of one generation, which the event
-job_started names.
+What goes wrong with one job is logged, and stops neither the daemon nor the others. What has failed
+is tried again at the next look, and that is in a second then, if not before. A result that could
+not be recorded is tried again at each look, and until it is no other job is started. The limits of
+a job are those of the configuration that holds when it starts, all of one generation, which the
+event job_started names.
 
 One thread at a time: the loop of labs 1 to 7, or the worker "queue". It polls what jobs_poll says
 until jobs_due, then calls jobs_turn. Twin of `c/src/jobs.c`.
@@ -29,6 +30,13 @@ from labd.children import (
 )
 from labd.clock import now_milliseconds
 from labd.config import Store, config_get
+from labd.container import (
+    CONTAINER_OWN,
+    Container,
+    container_ended,
+    container_remove,
+    container_run,
+)
 from labd.failure import Failure
 from labd.log import Log, log_event, log_text
 from labd.metrics import Metrics, metrics_job, metrics_queue, metrics_reaped, metrics_running
@@ -38,6 +46,7 @@ from labd.spool import (
     SPOOL_REFUSED,
     Claim,
     Spool,
+    spool_again,
     spool_claim,
     spool_close,
     spool_count,
@@ -45,6 +54,7 @@ from labd.spool import (
     spool_heard,
     spool_id,
     spool_job,
+    spool_look,
     spool_open,
     spool_return,
     spool_watch,
@@ -68,6 +78,7 @@ class Jobs:
     results: Results = field(default_factory=Results)
     capture: Capture = field(default_factory=Capture)
     spool: Spool = field(default_factory=Spool)
+    container: Container = field(default_factory=Container)
     unrecorded: list[Result] = field(default_factory=list)
     """Results that wait for the database; their jobs are in cur/."""
     store: Store = field(default_factory=Store)
@@ -75,6 +86,10 @@ class Jobs:
     """-1: when told to."""
     next_count: int = 0
     """Of those that wait."""
+    next_again: int = 0
+    """Try of those that could not be run."""
+    failed: bool = False
+    """In this look."""
     drain_until: int = -1
     """When what still runs is to be ended; -1: we do not drain."""
     ending: bool = False
@@ -105,6 +120,7 @@ def jobs_open(jobs: Jobs, path: str) -> None:
 def jobs_look(jobs: Jobs) -> None:
     """Look for new jobs at the next jobs_turn."""
     if jobs.spool.fd >= 0:
+        spool_look(jobs.spool)
         jobs.next_look = 0
 
 
@@ -163,8 +179,10 @@ def _new_result(jobs: Jobs, job: str, milliseconds: int) -> Result:
 
 
 def _conclude(jobs: Jobs, result: Result, milliseconds: int) -> None:
+    """A job whose container may run on is not over: its result waits until that is removed."""
     metrics_job(jobs.metrics, result.code == 0, milliseconds)
-    if not _record_rest(jobs) or not _record(jobs, result):
+    # The database was waited for with the first: many ends together wait once.
+    if jobs.container.left or jobs.unrecorded or not _record(jobs, result):
         jobs.unrecorded.append(result)
 
 
@@ -182,11 +200,31 @@ _SHORTAGES = {
 """No fault of the job: there may be room for it later."""
 
 
+def _run(jobs: Jobs, job: str, path: str, output: int) -> int:
+    """In a container, where there is a runner. Returns its number. Raises Failure."""
+    container = jobs.container
+    if not container.runner:
+        return children_spawn(jobs.children, job, path, [job], output)
+    how = container_run(container, spool_id(jobs.spool, job), path)
+    return children_spawn(jobs.children, job, container.runner, how, output)
+
+
+def _delay(jobs: Jobs, job: str, why: Failure) -> bool:
+    """Hold a job that cannot be run now. Returns whether another one may be: somebody still writes
+    to this one."""
+    spool_return(jobs.spool, job, False)
+    _log_failure(jobs, "error", "job_delayed", job, why.text)
+    if why.error == errno.ETXTBSY:
+        return True
+    spool_again(jobs.spool)  # it comes first, before more are claimed
+    return False
+
+
 def _spawn(jobs: Jobs, job: str) -> int:
     """Returns its number. Raises Failure, with nothing left open then."""
     output = -1 if jobs.capture.epoll < 0 else capture_begin(jobs.capture, job)
     try:
-        return children_spawn(jobs.children, job, spool_job(jobs.spool, job), output)
+        return _run(jobs, job, spool_job(jobs.spool, job), output)
     except Failure:
         capture_end(jobs.capture, job)
         raise
@@ -210,9 +248,7 @@ def _start(jobs: Jobs, job: str) -> bool:
         pid = _spawn(jobs, job)
     except Failure as failure:
         if failure.error in _SHORTAGES:
-            spool_return(jobs.spool, job, False)
-            _log_failure(jobs, "error", "job_delayed", job, failure.text)
-            return False
+            return _delay(jobs, job, failure)
         _log_failure(jobs, "error", "job_failed", job, failure.text)
         result = _new_result(jobs, job, 0)
         result.error = failure.text
@@ -232,6 +268,7 @@ def _recover(jobs: Jobs, claim: Claim) -> bool:
     except Failure as failure:
         _log_failure(jobs, "error", "record_failed", claim.name, failure.text)
         spool_return(jobs.spool, claim.name, True)
+        spool_again(jobs.spool)
         return False
     log_event(
         jobs.log,
@@ -253,7 +290,8 @@ def _take_one(jobs: Jobs) -> bool:
         found = spool_claim(jobs.spool, claim)
     except Failure as failure:
         _log_failure(jobs, "error", "spool_failed", claim.name, failure.text)
-        return False
+        jobs.failed = True
+        return claim.name != ""  # it is about that one alone
     if found == SPOOL_CLAIMED:
         return _recover(jobs, claim) if claim.left else _start(jobs, claim.name)
     if found == SPOOL_REFUSED:
@@ -265,24 +303,39 @@ def _room(jobs: Jobs) -> bool:
     return jobs.children.running < jobs.children.size and not jobs.unrecorded
 
 
+def _refresh(jobs: Jobs) -> None:
+    """Now and then: the queue is counted, and those are due again that could not be run."""
+    if now_milliseconds() >= jobs.next_count:
+        metrics_queue(jobs.metrics, spool_count(jobs.spool))
+        jobs.next_count = now_milliseconds() + _COUNT
+    if now_milliseconds() >= jobs.next_again:
+        spool_again(jobs.spool)
+        jobs.next_again = now_milliseconds() + _AGAIN
+
+
+def _next_look(jobs: Jobs) -> int:
+    """When to look for more: what has failed waits for no event, and for no long interval."""
+    config, _ = config_get(jobs.store)
+    wait = config.poll_interval
+    undone = jobs.failed or jobs.unrecorded or jobs.spool.held or jobs.spool.returned
+    if undone and (wait == 0 or wait > _AGAIN):
+        wait = _AGAIN
+    return now_milliseconds() + wait if wait > 0 else -1
+
+
 def _take(jobs: Jobs) -> None:
     """If it is time to look: as many jobs as there is room for, but not too many at once."""
     if jobs.next_look < 0 or jobs.next_look > now_milliseconds():
         return
-    if now_milliseconds() >= jobs.next_count:
-        metrics_queue(jobs.metrics, spool_count(jobs.spool))
-        jobs.next_count = now_milliseconds() + _COUNT
+    _refresh(jobs)
+    jobs.failed = False
     more = _record_rest(jobs)
     taken = 0
     while more and taken < _SOME and _room(jobs):
         more = _take_one(jobs)
         taken += 1
-    if more and taken == _SOME:
-        jobs.next_look = 0
-        return
-    config, _ = config_get(jobs.store)
-    wait = config.poll_interval or (_AGAIN if jobs.unrecorded else 0)
-    jobs.next_look = now_milliseconds() + wait if wait > 0 else -1
+    at_once = more and taken == _SOME and not jobs.failed
+    jobs.next_look = 0 if at_once else _next_look(jobs)
 
 
 # --- the end ---
@@ -309,6 +362,14 @@ def _log_end(jobs: Jobs, child: Child, result: Result, ran: int) -> None:
     )
 
 
+def _blame_runner(jobs: Jobs, result: Result) -> None:
+    """What a runner says when it could not run the job is no exit code of the job."""
+    runner = jobs.container.runner
+    result.error = f"{runner} run: exit code {result.code}: its output says why"
+    result.code = -1
+    _log_failure(jobs, "error", "job_failed", result.job, result.error)
+
+
 def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.struct_rusage) -> None:
     milliseconds = now_milliseconds() - child.started
     metrics_reaped(jobs.metrics)
@@ -321,14 +382,37 @@ def _ended(jobs: Jobs, child: Child, how: os.waitid_result, usage: resource.stru
     else:
         result.signal = _signal_name(how.si_status)
     result.usage = usage
-    _log_end(jobs, child, result, milliseconds)
+    left = container_ended(jobs.container, result.id, result.code, child.sent != 0)
+    if left and result.code == 0:
+        result.code = -1  # perhaps it has not run
+        result.signal = _signal_name(child.sent)
+    if left and result.code == CONTAINER_OWN:
+        _blame_runner(jobs, result)
+    else:
+        _log_end(jobs, child, result, milliseconds)
     _conclude(jobs, result, milliseconds)
     jobs_look(jobs)  # there is room for another
 
 
 def jobs_reap(jobs: Jobs) -> None:
-    """Log and record how each child ended, and put its job away: children_reap. Raises Failure."""
-    children_reap(jobs.children, lambda child, how, usage: _ended(jobs, child, how, usage))
+    """Log and record how each child ended, and put its job away: children_reap.
+
+    Where a container may be left, it is removed before that: container_remove. What this could not
+    remove is logged, and left to container_close. Raises Failure.
+    """
+    try:
+        children_reap(jobs.children, lambda child, how, usage: _ended(jobs, child, how, usage))
+    finally:
+        if jobs.container.left:
+            _remove_left(jobs)
+
+
+def _remove_left(jobs: Jobs) -> None:
+    try:
+        container_remove(jobs.container)
+    except Failure as failure:
+        log_event(jobs.log, "error", "container_failed", error=log_text(failure.text))
+    _record_rest(jobs)
 
 
 # --- the turn ---

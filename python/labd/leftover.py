@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from labd.clock import now_milliseconds
 
-_PATIENCE = 1000
+_PATIENCE = 5000
 _LOOK = 5
 """Milliseconds."""
 
@@ -81,8 +81,8 @@ def _end_all(fifos: _Fifos) -> int:
 def leftover_end(folder: int) -> int:
     """SIGKILL to all who have one of the FIFOs in the folder open, and to their groups.
 
-    Waits until they have ended, for at most a second; then removes the FIFOs. Looks at nobody when
-    there is none. Returns how many processes it found.
+    Waits until they have ended, for at most five seconds; then removes the FIFOs. Looks at nobody
+    when there is none. Returns how many processes it found.
     """
     until = now_milliseconds() + _PATIENCE
     fifos = _list_fifos(folder, False)

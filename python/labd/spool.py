@@ -65,8 +65,11 @@ class Spool:
     names: Generator[str] | None = None
     """new/, as far as it has been read; None: from the top next time."""
     found: bool = False
-    """Something was claimed since the top."""
+    """Something was claimed since the top, or may have come."""
     held: list[Held] = field(default_factory=list)
+    """Those that are given again."""
+    returned: list[Held] = field(default_factory=list)
+    """Those that are after spool_again."""
 
 
 def _move(spool: Spool, source: str, target: str, name: str, flags: int = 0) -> None:
@@ -76,10 +79,11 @@ def _move(spool: Spool, source: str, target: str, name: str, flags: int = 0) -> 
 
 
 def _exists(spool: Spool, folder: str, name: str) -> bool:
-    with suppress(OSError):
+    try:
         os.stat(f"{folder}/{name}", dir_fd=spool.fd, follow_symlinks=False)
-        return True
-    return False
+    except OSError as error:
+        return error.errno != errno.ENOENT
+    return True
 
 
 def _names(spool: Spool, folder: str) -> Generator[str]:
@@ -102,19 +106,27 @@ def _make_folders(spool: Spool) -> None:
 # --- ids ---
 
 
+def spool_new_id() -> str:
+    """128 random bits. Raises Failure."""
+    with failing("getrandom()"):
+        return os.urandom(SPOOL_ID // 2).hex()
+
+
 def _give_id(spool: Spool, name: str) -> str:
     """Give the name a new id; EEXIST if it has one. symlink(2) is atomic, as no write(2) is."""
-    with failing("getrandom()"):
-        new = os.urandom(SPOOL_ID // 2).hex()
+    new = spool_new_id()
     with failing(f"symlink({spool.path}/id/{name})"):
         os.symlink(new, f"id/{name}", dir_fd=spool.fd)
     return new
 
 
 def spool_id(spool: Spool, name: str) -> str:
-    """The id of a claimed job. Raises Failure."""
+    """The id of a claimed job; one whose id was removed gets another. Raises Failure."""
     with failing(what := f"readlink({spool.path}/id/{name})"):
-        found = os.readlink(f"id/{name}", dir_fd=spool.fd)
+        try:
+            found = os.readlink(f"id/{name}", dir_fd=spool.fd)
+        except FileNotFoundError:
+            return _give_id(spool, name)
     if len(os.fsencode(found)) != SPOOL_ID:
         raise failure(what, errno.EINVAL)
     return found
@@ -129,8 +141,15 @@ def _drop_id(spool: Spool, name: str) -> None:
 
 
 def spool_return(spool: Spool, name: str, left: bool) -> None:
-    """Hold a claimed job: it cannot be run now. left as in its claim."""
-    spool.held.append(Held(name, left))
+    """Hold a claimed job: it cannot be run now. left as in its claim. It is not given again before
+    spool_again."""
+    spool.returned.append(Held(name, left))
+
+
+def spool_again(spool: Spool) -> None:
+    """All that are held are given again by spool_claim, before new ones."""
+    spool.held += spool.returned
+    spool.returned.clear()
 
 
 def _hold_left(spool: Spool, name: str) -> None:
@@ -167,6 +186,7 @@ def spool_open(path: str) -> Spool:
     try:
         _make_folders(spool)
         _each(spool, "cur", _hold_left)
+        spool_again(spool)
         _each(spool, "id", _forget)
     except Failure:
         spool_close(spool)
@@ -243,9 +263,13 @@ def _put_away(spool: Spool, name: str, folder: str) -> None:
 
 def _look_at(spool: Spool, claim: Claim) -> int:
     """Look at one that lies in cur/ now."""
+    path = f"cur/{claim.name}"
     try:
-        status = os.stat(f"cur/{claim.name}", dir_fd=spool.fd, follow_symlinks=False)
-    except OSError:
+        with failing(f"stat({spool.path}/{path})"):
+            status = os.stat(path, dir_fd=spool.fd, follow_symlinks=False)
+    except Failure as problem:
+        if problem.error != errno.ENOENT:
+            raise
         _drop_id(spool, claim.name)  # who has taken it away wants nothing to be run
         return SPOOL_NONE
     claim.why = _objection(status)
@@ -262,13 +286,15 @@ def _claim_new(spool: Spool, claim: Claim) -> int:
     except Failure as problem:
         if problem.error == errno.EEXIST:  # a job of that name runs: this one waits
             return SPOOL_NONE
+        claim.name = ""  # the next one would get none, either
         raise
     try:
         _move(spool, "new", "cur", claim.name, syscalls.RENAME_NOREPLACE)
     except Failure as problem:
         _drop_id(spool, claim.name)
-        # Who put it there may have taken it away again. ENOENT may be about cur/ as well.
-        if problem.error == errno.ENOENT and not _exists(spool, "new", claim.name):
+        # Who put it there may have taken it away again; whether it has come back says nothing. But
+        # ENOENT may be about cur/ as well.
+        if problem.error == errno.ENOENT and _exists(spool, "cur", "."):
             return SPOOL_NONE
         raise
     return _look_at(spool, claim)
@@ -302,18 +328,25 @@ def _next_new(spool: Spool) -> str:
     return name
 
 
+def spool_look(spool: Spool) -> None:
+    """More may have come: see all of new/, from the top, before the next SPOOL_NONE."""
+    spool.found = True
+
+
 def spool_claim(spool: Spool, claim: Claim) -> int:
     """Take the next job: one that is held, or else from new/, which is moved to cur/.
 
     Goes on in new/ where it stopped the last time, and says SPOOL_NONE when it has seen all of it,
-    from the top, and found nothing: so a hundred thousand files cost a hundred thousand steps. One
-    whose name is in cur/ already waits in new/; names that begin with a dot are not jobs.
+    from the top, and found nothing to take: so a hundred thousand files cost a hundred thousand
+    steps. One whose name is in cur/ already waits in new/; names that begin with a dot are not
+    jobs.
 
     What is not a regular file, or belongs neither to us nor to root, or may be written by
     everybody, is refused: it goes to failed/, SPOOL_REFUSED is returned, and claim.why says the
     reason. That is looked at in cur/, where nobody else can put another in its place.
 
-    Raises Failure; claim.name is empty when that was about no job. The next call goes on behind it.
+    Raises Failure; claim.name is empty when that was not about this job alone: new/ cannot be read,
+    or no id can be made. The next call goes on behind it.
     """
     found = SPOOL_NONE
     while found == SPOOL_NONE and spool.held:
@@ -323,11 +356,7 @@ def spool_claim(spool: Spool, claim: Claim) -> int:
         if not (name := _next_new(spool)):
             break
         claim.name = name
-        try:
-            found = _claim_new(spool, claim)
-        except Failure:
-            spool.found = True
-            raise
+        found = _claim_new(spool, claim)
         if found != SPOOL_NONE:
             spool.found = True
     return found
@@ -357,6 +386,7 @@ def spool_count(spool: Spool) -> int:
 def spool_close(spool: Spool) -> None:
     """Close the folder and the watch."""
     spool.held.clear()
+    spool.returned.clear()
     if spool.names is not None:
         spool.names.close()
     for fd in (spool.watch, spool.fd):

@@ -8,6 +8,8 @@ import os
 
 from labd.failure import failing, failure
 
+_FOLDERS = ("new", "cur", "done", "failed", "id", "out", "pipe")
+
 
 def _look(path: str, mode: int) -> None:
     with failing(f"access({path})"):
@@ -23,7 +25,7 @@ def usable_check(spool: str, database: str) -> None:
     Failure for the first that cannot be used.
     """
     if spool:
-        for folder in ("new", "cur", "done", "failed"):
+        for folder in _FOLDERS:
             _look(f"{spool}/{folder}", os.R_OK | os.W_OK | os.X_OK)
     if database:
         _look(database, os.R_OK | os.W_OK)

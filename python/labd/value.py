@@ -73,6 +73,23 @@ def value_level(value: str) -> str:
     return value
 
 
+def value_runner(value: str) -> str:
+    """none, podman, docker or the path of a program; empty for none."""
+    if value in ("none", "podman", "docker"):
+        return "" if value == "none" else value
+    try:
+        return value_file(value)
+    except Expected:
+        raise Expected("none, podman, docker or the absolute path of a program") from None
+
+
+def value_image(value: str) -> str:
+    """Letters, digits and -._/:@, but no - in front: it would be an option."""
+    if not re.fullmatch("[A-Za-z0-9._/:@][A-Za-z0-9._/:@-]{0,254}", value):
+        raise Expected("the name of an image: at most 255 of A-Z a-z 0-9 - . _ / : @")
+    return value
+
+
 def _is_socket(path: str) -> bool:
     return (
         path.startswith("/")

@@ -24,6 +24,7 @@ from labd.group import (
     group_stop_fd,
     group_wait,
 )
+from labd.health import STOPPING, health_state
 from labd.jobs import (
     jobs_drain,
     jobs_drained,
@@ -117,9 +118,10 @@ def _reporter(labd: Labd, worker: Worker) -> None:
         interval = config.report_interval
         if stop in _wait(worker, (stop,), last + interval if interval > 0 else -1):
             return
-        if 0 < interval <= now_milliseconds() - last:
+        now = now_milliseconds()
+        if 0 < interval <= now - last:
             _report(labd)
-            last += interval
+            last = now  # those that were missed are not made up for
 
 
 # --- all of them, in the main thread ---
@@ -151,12 +153,16 @@ def _wait_for_end(labd: Labd, until: int) -> tuple[int, bool]:
 
 
 def _drain(labd: Labd) -> None:
-    """The queue ends by itself when there is nothing left to do. One that hangs would never."""
-    number, ended = 0, False
+    """The queue ends by itself when there is nothing left to do. One that hangs would never.
+
+    Late is who is late at two looks: after a SIGSTOP and a SIGCONT all are, until each has had its
+    turn."""
+    number, ended, late = 0, False, 0
     config, _ = config_get(labd.store)
     wake_send(labd.queue, WAKE_DRAIN)
     while number == 0 and not ended:
-        if group_late(labd.group, config.worker_timeout):
+        late = late + 1 if group_late(labd.group, config.worker_timeout) else 0
+        if late == 2:
             break
         number, ended = _wait_for_end(labd, now_milliseconds() + _BEAT)
     if number > 0:
@@ -173,6 +179,8 @@ def workers_serve(labd: Labd) -> None:
     try:
         while number == 0 and not ended:
             number, ended = _wait_for_end(labd, -1)
+        if labd.health is not None:
+            health_state(labd.health, STOPPING)  # also when one of them has failed
         if number > 0:
             loop_stop(labd, number)
             _drain(labd)

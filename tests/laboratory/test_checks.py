@@ -5,10 +5,10 @@ import pytest
 from daemonlab.checks import CHECKS, show
 from daemonlab.configwork import ANSWERS
 from daemonlab.course import CheckInfo
-from daemonlab.facts import Fact, Facts, documentation
+from daemonlab.facts import BLOCKABLE, Fact, Facts, documentation, signal_names
 from daemonlab.judge import judge, judge_all
 from daemonlab.logwork import UNHEARD
-from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, ROWS, WARMUP, WORKERS_NAMED
+from daemonlab.scenarios import ANOTHER, COPIES, FORGED, NOWHERE, ROWS, WORKERS_NAMED
 
 # How jobs end, in any scenario: what is due there is a fact as well.
 JOB_ENDS = ("bad 3", "closed 4", "good 0", "killed KILL", "leaver 0", "orphan 0")
@@ -21,7 +21,8 @@ GOOD: dict[str, object] = {
     "environment": "friendly",
     "trouble": "",
     "starter_status": 0,
-    "starter_seconds": WARMUP + 0.1,
+    "starter_seconds": 0.9,
+    "ready_first": True,
     "output": "",
     "processes": 1,
     "parent": "reaper",
@@ -118,6 +119,7 @@ GOOD: dict[str, object] = {
     "job_signals": ("second:TERM", "second:KILL"),
     "complaint": "6: workers = none",
     "answers": ANSWERED,
+    "answers_said": ("labd: no",) * len(ANSWERED),
     "at_level_start": (),
     "at_level_error": (),
     "at_level_debug": ("reload",),
@@ -132,6 +134,7 @@ GOOD: dict[str, object] = {
     "last_event": "stopped",
     "last_error": "none",
     "worker_ends": ENDED,
+    "waited": True,
     "at_fail": "exit 1",
     "at_fail_both": "exit 1",
     "at_vanish": "exit 1",
@@ -175,9 +178,11 @@ KILLED = {"again": (0, True), "again_pidfile": "the second's"}
 UNMOVED = {"in_new_log": None, "in_log_again": None}
 STOPPED = {"at_TERM_TERM": None}
 KEPT = {"pidfile_after": ANOTHER.decode()}
+EVERY = signal_names(BLOCKABLE)
 CAUSE = {"last_event": "failed", "last_error": "worker reporter: poll(): Cannot allocate memory"}
 BROKEN = {"worker_ends": ("failed reporter", "ended config", "ended queue")}
 HUNG = {**CAUSE, "at_TERM": "exit 1", "worker_ends": ("hung reporter",)}
+LATE_QUEUE = {**HUNG, "last_error": "worker queue did not stop within 1000 ms"}
 HALFWAY = {**NO_DAEMON, "last_event": "failed"}
 GIVEN_UP = {
     "last_event": "failed",
@@ -200,7 +205,9 @@ PASSES: dict[str, dict[str, object]] = {
     "first-error": CAUSE,
     "vanishes": CAUSE,
     "fails-stopping": CAUSE,
+    "hung": {"threads": ("config", "health", "queue", "reporter")},
     "hangs": HUNG,
+    "late": LATE_QUEUE,
     "taken": {"again": (1, False)},
     "socket-gone": {"again": None},
     "failed-start": HALFWAY,
@@ -231,12 +238,14 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("pipe", {"pipes": ("r",)}, "r"),
     ("abandoned", {"at_loss": "killed by SIGPIPE"}, "SIGPIPE"),
     ("abandoned", {"at_loss": "runs on"}, "runs on"),
-    ("ready", {"starter_seconds": 0.01}, "10 ms"),
+    ("ready", {"ready_first": False}, "before it was ready"),
+    ("ready", {"ready_first": None}, "before it was ready"),
     ("ready", {"starter_seconds": None}, "does not return"),
     ("verdict", {**FAILED, "starter_status": 0}, "exit 0"),
     ("verdict", {**FAILED, "output": ""}, "does not say why"),
     ("verdict", {**FAILED, "processes": 1}, "1 process left"),
     ("verdict", {**FAILED, "starter_status": "running"}, "does not return"),
+    ("verdict", {**FAILED, "starter_status": "SIGSEGV"}, "killed by SIGSEGV, says why"),
     ("death", {**FAILED, "starter_status": 0}, "exit 0"),
     ("death", {**FAILED, "output": ""}, "says nothing"),
     ("death", {**FAILED, "starter_status": "running"}, "does not return"),
@@ -317,8 +326,8 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("injection", {"log_events": ("starting", FORGED)}, "a forged line"),
     ("injection", {"control_bytes": ("1b",)}, "1b"),
     ("injection", {"job_logged": False}, "not in it"),
-    ("wrong", {"answers": ("value 0", *ANSWERED[1:])}, "value 0"),
-    ("wrong", {"answers": (*ANSWERED[:3], "together 78 2: workers = 2")}, "together 78 2"),
+    ("wrong", {"answers": ("value 0", *ANSWERED[1:])}, 'exit 0 at "job_timeout = soon", line 2'),
+    ("wrong", {"answers": (*ANSWERED[:3], "together 78 2: workers = 2")}, 'exit 78 at "database'),
     ("hangup", {"when_hung_up": ()}, "none"),
     ("hangup", {"when_hung_up_again": ("HUP+0",)}, "HUP+0"),
     ("hangup", {"generations": (1, 2)}, "1 2"),
@@ -357,6 +366,8 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("foreground", {"printed_events": ()}, "none"),
     ("threads", {"threads": ("labd", "labd", "labd")}, "labd"),
     ("thread-signals", {"thread_signals": ("USR2",)}, "not blocked: USR2"),
+    ("thread-signals", {"thread_signals": EVERY}, "not blocked: all"),
+    ("thread-signals", {"thread_signals": EVERY[1:]}, "not blocked: all but HUP"),
     ("thread-signals", {"blocked": ("HUP", "INT", "USR1", "USR2", "TERM", "CHLD")}, "USR2"),
     ("not-started", {**UNSTARTED, "starter_status": 0}, "the starter: 0"),
     ("not-started", {**UNSTARTED, "output": "labd: failed"}, "no worker is named"),
@@ -371,7 +382,11 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("fails-stopping", {**CAUSE, "at_TERM_fail": "exit 0"}, "exit 0"),
     ("hangs", {**HUNG, "at_TERM": "runs on"}, "runs on"),
     ("hangs", {**HUNG, "worker_ends": ("ended queue",)}, "logged: ended queue"),
+    ("hangs", {**HUNG, "waited": False}, "did not wait so long"),
+    ("late", {**LATE_QUEUE, "at_TERM": "runs on"}, "runs on"),
+    ("late", {**LATE_QUEUE, **CAUSE}, "the cause: worker reporter"),
     ("stops", {"at_TERM": "exit 1"}, "exit 1"),
+    ("stops", {"waited": False}, "given up at once"),
     ("stops", {"worker_ends": ENDED[1:]}, "logged: ended queue"),
     ("stops", {"last_event": "failed"}, "the last line: failed"),
     ("alive", {"healthz": "503 starting"}, "503 starting"),
@@ -401,6 +416,7 @@ FAILS: list[tuple[str, dict[str, object], str]] = [
     ("hung", {"healthz_hung": "200 ok"}, "200 ok"),
     ("hung", {"healthz_hung": "503 late"}, "503 late"),
     ("hung", {"metrics_hung": 503}, "503"),
+    ("hung", {"threads": WORKERS_NAMED}, "config queue reporter"),
     ("taken", {"again": (0, True)}, "read again"),
     ("taken", {"again": (1, False), "healthz_still": "no answer"}, "no answer"),
     ("taken", {"again": None}, "exit 0"),
@@ -525,7 +541,7 @@ def test_partly_known(name: str, unknown: dict[str, object]) -> None:
         ("umask", {"umask": "002", "umask_chosen": "002"}),
         ("directory", {"directory": "/srv", "directory_chosen": None}),
         ("directory", {"directory": "/srv", "directory_chosen": "/srv", "directory_kept": True}),
-        ("ready", {"starter_seconds": 3.0}),
+        ("ready", {"starter_seconds": 0.01}),
         ("lines", {"extra_writes": None}),
         ("stop-children", {}),
     ],
@@ -550,7 +566,7 @@ def test_show(value: object, shown: str) -> None:
 def info(name: str, *scenarios: str, after: str = "") -> CheckInfo:
     """A check as a lab describes it."""
     there = scenarios or ("one",)
-    return CheckInfo(name, f"the {name}", 1, there, after, "", "", "x_do", "", "01-x.md#x")
+    return CheckInfo(name, f"the {name}", 1, there, after, "", "", "x_do", {}, "", "01-x.md#x")
 
 
 def test_first_scenario_that_fails_is_told() -> None:

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +395,39 @@ def test_interrupted(number: signal.Signals, whom: str, house: Copy, temporary: 
     assert process.returncode == (1 if number == signal.SIGINT else 128 + number), errors
     assert (output, "Traceback" in errors) == ("", False), errors
     assert not list(temporary.glob("daemonlab-*"))
+
+
+@pytest.mark.parametrize("door", ["front", "cli"])
+def test_interrupted_while_it_is_imported(door: str, tmp_path: Path) -> None:
+    """Ctrl-C ends the command `daemonlab` in silence, as early as it comes; without its door one
+    would see a traceback."""
+    (tmp_path / "click.py").write_text("import os, time\nos.write(1, b'here')\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, "-c", f"from daemonlab import {door}; {door}.main()"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stdout.read(4) == b"here"
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=LIMIT)
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGINT
+    assert (b"Traceback" in errors, errors == b"") == (
+        (False, True) if door == "front" else (True, False)
+    )
+
+
+def test_the_command_goes_through_its_door() -> None:
+    """What is installed begins there, and goes on as it should, also with SIGINT ignored."""
+    (found,) = [one for one in entry_points(group="console_scripts") if one.name == "daemonlab"]
+    assert found.value == "daemonlab.front:main"
+    for prefix in ("", "trap '' INT; "):
+        line = f'{prefix}exec "$0" -c "from daemonlab.front import main; main()" labs'
+        done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("1 2"), done
 
 
 # --- skeletons

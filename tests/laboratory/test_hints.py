@@ -105,7 +105,7 @@ def test_another_check(name: str, progress: Progress) -> None:
 
 def test_no_such_check(progress: Progress) -> None:
     """One that does not exist is answered with those that do."""
-    with pytest.raises(HintError, match='no check "masks"; it has starts, parent'):
+    with pytest.raises(HintError, match='no check "masks"; it has, in the order of the table'):
         next_hint(LAB, progress, "c", "masks")
 
 

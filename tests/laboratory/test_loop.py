@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from daemonlab import course, explain, last, subjects
+from daemonlab import course, explain, last, subjects, workfile
 from daemonlab.course import LANGUAGES
 from daemonlab.house import LABS
 from daemonlab.judge import run_lab
@@ -63,6 +63,35 @@ def test_order_of_a_failure(language: str, house: Copy) -> None:
     assert "make hint-1" in said
 
 
+def test_failure_on_a_low_screen(house: Copy) -> None:
+    """What is to be done next stands on a screen of 24 lines, below it the lines of `make watch`;
+    on a high one there is the table, too."""
+    path = house.fill_in(1, "c")
+    spoil(path, *FORK["kept"]["c"])
+    run = house.daemonlab("lab", "1", "--in-watch", variables={"LINES": "24"}, limit=LIMIT)
+    assert run.code == 1 and len(run.output.splitlines()) <= 24 - 7, run.output
+    for words in (
+        "yours (C): starts, and leaves",
+        "does not return",
+        "held by itself",
+        "make hint",
+    ):
+        assert words in run.words, run.output
+    run = house.daemonlab("lab", "1", "--in-watch", variables={"LINES": "60"}, limit=LIMIT)
+    assert "20 of 20" in run.words and "why The rest can" in run.words, run.output
+
+
+@every_language
+def test_cells_that_differ(language: str, house: Copy) -> None:
+    """Of a check that failed the table shows the whole, so that one sees what differs."""
+    path = house.fill_in(1, language)
+    spoil(path, *SILENT[language])
+    run = lab(house, 1)
+    table, _, _ = run.output.partition("points")
+    assert run.code == 1 and "does not" in " ".join(table.split()), run.output
+    assert max(map(len, table.splitlines())) <= 80
+
+
 @every_language
 def test_what_it_printed_is_kept(language: str, house: Copy) -> None:
     """Of a long output some lines are shown; all of it, the log and the settings are in a folder,
@@ -110,6 +139,20 @@ def test_functions_that_are_not_written(path: Path) -> None:
     assert all(source.count(f"{name.split('.')[-1]}(") for name in found), found
 
 
+@pytest.mark.parametrize("lab", course.labs(), ids=lambda lab: lab.module)
+def test_sentences_of_the_start(lab: course.Lab) -> None:
+    """Of each public function the first sentence of its contract, whole."""
+    found = workfile.functions(lab)
+    written = explain.unwritten(lab.skeleton("c"))
+    assert sorted(name for name, _ in found) == sorted(written)
+    assert all(re.fullmatch(r"[A-Za-z][^\n]+\.", what) for _, what in found), found
+
+
+SILENT = {
+    "c": ("    if (verdict.text[0] != '\\0')\n", "    if (verdict.text[0] == '\\1')\n"),
+    "python": ("    if text:\n", "    if not text:\n"),
+}
+"""The starter prints nothing."""
 HANGS = {
     "c": "    alarm(60);\n    for (;;)\n        pause();\n",
     "python": "import signal\nsignal.alarm(60)\nwhile True:\n    signal.pause()",
@@ -140,6 +183,67 @@ def test_where_it_stopped(
     assert f"{path.relative_to(house.root)}, {blames} docs/" in run.words, run.output
 
 
+FORK = {
+    "kept": {
+        "c": ("        close(ends[1]);\n        starter_waits", "        starter_waits"),
+        "python": ("        os.close(write_end)\n        _starter_waits", "        _starter_waits"),
+    },
+    "crashes": {
+        "c": ("    _exit(verdict.exit_code);", "    raise(SIGSEGV);"),
+        "python": ("    os._exit(verdict[0])", "    signal.raise_signal(signal.SIGSEGV)"),
+    },
+    "other status": {
+        "c": ("    _exit(verdict.exit_code);", "    _exit(7);"),
+        "python": ("    os._exit(verdict[0])", "    os._exit(7)"),
+    },
+    "other end": {
+        "c": ("    *verdict = ends[1];", "    *verdict = 99;"),
+        "python": ("    return write_end", "    return 99"),
+    },
+    "pipe": {
+        "c": ("    close(ends[0]);\n    if (middle", "    if (middle"),
+        "python": ("    os.close(read_end)\n    try:\n        _mid", "    try:\n        _mid"),
+    },
+}
+"""Mistakes in detach_fork that show when detach_report has done its part."""
+
+
+@every_language
+@pytest.mark.parametrize(
+    ("mistake", "says", "blames"),
+    [
+        ("kept", "The end to write to is held by itself.", "detach_fork"),
+        ("crashes", "ended with SIGSEGV", "detach_fork"),
+        ("other status", "ended with 7", "detach_fork, detach_report"),
+        ("other end", "Bad file descriptor", "detach_fork, detach_report"),
+        ("pipe", "no end of the starter's pipe", "detach_fork"),
+    ],
+)
+def test_mistake_of_an_earlier_function(
+    mistake: str, says: str, blames: str, language: str, house: Copy
+) -> None:
+    """A log that ends with "ready" tells that all had begun well, not who is to blame then."""
+    path = house.fill_in(1, language)
+    spoil(path, *FORK[mistake][language])
+    run = lab(house, 1, "--language", language)
+    assert run.code == 1 and says in run.words, run.output
+    assert f"{path.relative_to(house.root)}, {blames} docs/" in run.words, run.output
+
+
+@every_language
+def test_daemon_that_ends_right_after_it_was_ready(language: str, house: Copy) -> None:
+    """It has not started: what is seen of it while it goes is no daemon."""
+    path = house.fill_in(1, language)
+    ends = {
+        "c": ("        *verdict = -1;\n    }\n", "        exit(0);\n    }\n"),
+        "python": ("        os.close(verdict)", "        os.close(verdict)\n        sys.exit(0)"),
+    }
+    spoil(path, *ends[language])
+    run = lab(house, 1, "--language", language)
+    assert run.code == 1 and "no daemon" in run.words, run.output
+    assert f"{path.relative_to(house.root)}, detach_report docs/" in run.words, run.output
+
+
 @pytest.mark.parametrize(("seconds", "loops"), [(9.8, True), (0.2, False)])
 def test_endless_loop(seconds: float, loops: bool) -> None:
     """Much CPU in a start is a loop without an end; how much a busy machine gives is no promise."""
@@ -167,10 +271,11 @@ FLOODS = {
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        (HANGS, "It hangs. docs/00-working.md"),
-        (FLOODS, "look for a loop that prints and never ends"),
+        (HANGS, "It waits for what does not come. docs/00-working.md"),
+        (LOOPS, "It runs without end. docs/00-working.md"),
+        (FLOODS, "more than 100,000 bytes: look for a loop that prints and never ends"),
     ],
-    ids=["hangs", "floods"],
+    ids=["hangs", "loops", "floods"],
 )
 @every_language
 def test_plain_word(code: dict[str, str], says: str, language: str, house: Copy) -> None:

@@ -225,11 +225,43 @@ def test_starter_of_a_labd_that_does_not_return() -> None:
     assert sorted(process.comm for process in record.processes) == ["sh", "sleep"]
 
 
+_WORKS = """sh -c 'echo "{\\"event\\": \\"starting\\", \\"pid\\": $$}" >log; sleep 0.6
+echo "{\\"event\\": \\"ready\\"}" >>log; exec sleep 60' &"""
+"""A daemon that takes a while until it is ready."""
+
+
+@pytest.mark.parametrize(
+    ("starter", "ready_first"),
+    [
+        (f"sleep 1; {_WORKS}", False),  # slow to begin, as on a busy machine: this is not waiting
+        (f"{_WORKS} sleep 0.1", False),  # it is seen to rest, but not to wait
+        (f"{_WORKS} until grep ready log; do sleep 0.1; done", True),
+        (f"{_WORKS} wait", True),
+        ("exit 0", False),
+        ("sleep 60 & wait", None),
+    ],
+)
+def test_starter_that_waits_until_the_daemon_is_ready(starter: str, ready_first: object) -> None:
+    """What counts is which comes first, not how long it takes; a daemon that never says so is no
+    daemon that is ready."""
+    scenario = Scenario("test", QUIET, {}, held_early=True)
+    seconds = 1 if ready_first is None else 5
+    record = perform(lambda configuration: ["sh", "-c", starter], scenario, None, seconds)
+    assert record.ready_first is ready_first, record
+    assert all(process.state != "T" for process in record.processes)
+
+
 def test_many_are_given_more_time() -> None:
     """Eight that start at once may take longer than one alone."""
     record = labd("sleep 1.2", copies=8)
     assert record.waited > 1.2 and record.starter_code == 0
-    assert labd("sleep 1.2").starter_seconds is None
+    assert labd("sleep 5").starter_seconds is None
+
+
+def test_one_that_works_is_given_more_time() -> None:
+    """On a busy machine it may have had no processor; who only sleeps has had its time."""
+    spin = "import time; until = time.monotonic() + 1.5\nwhile time.monotonic() < until: pass"
+    assert labd(f"{sys.executable} -I -S -c '{spin}'").starter_code == 0
 
 
 def test_those_that_were_refused_are_waited_for() -> None:

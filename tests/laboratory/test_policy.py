@@ -102,7 +102,10 @@ def test_the_book_names_every_key() -> None:
         ("[lab.1]\npoints = true", "lab.1.points: expected a number from 0 on, found True"),
         ('[lab.1]\ndue = "2026-10-19"', "lab.1.due: expected a date without quotes"),
         ("[lab.1]\nopens = 2026-10-19\ndue = 2026-10-12", "lab.1.due: expected a time after"),
-        ("labs = [1\n= 2", "line 2"),
+        ("labs = [1\n= 2", "line 2: = 2: "),
+        ("[lab.1]\ndue = 2026-13-45", "line 2: due: expected a date that there is, such as 2026-"),
+        ("[lab.1]\n\nopens = 19.10.2026 # soon", "line 3: opens: expected a date that there is"),
+        ("[lab.1]\ndue = 2026-10-19 25:00:00", "line 2: due: expected a date that there is"),
     ],
 )
 def test_wrong(text: str, says: str, tmp_path: Path) -> None:
@@ -166,6 +169,7 @@ def shown(which: str) -> str:
         not_executed="",
         settings=None,
         stuck=(),
+        last=None,
         log=b"",
     )
     records = {outcomes[0].scenario: record}
@@ -249,3 +253,16 @@ def test_only_the_language_to_do(house: Copy) -> None:
     assert "descriptors.py" in run.words and "descriptors.c" not in run.words
     (house.root / "course.toml").unlink()
     assert "yours (C)" in house.daemonlab("lab", "2").output
+
+
+def test_start_in_the_language_to_do(house: Copy) -> None:
+    """What is given is not offered to be written, and a lab counts what the instructor says."""
+    (house.root / "course.toml").write_text('given = "c"\n[lab.2]\npoints = 50\n')
+    run = house.daemonlab("start", "2", "--plain")
+    assert run.code == 0 and "50 points" in run.words and "" not in run.output.splitlines()
+    assert "2. Open the file: labs/02-descriptors/descriptors.py" in run.words
+    assert "descriptors.c" not in run.words and "descriptors.h" not in run.words
+    run = house.daemonlab("hint", "2", "--check", "Starts,  and leaves a daemon")
+    assert run.code == 0 and "(lab 2, Python)" in run.output
+    run = house.daemonlab("hint", "2", "--check", "nothing")
+    assert run.code == 2 and '  cloexec         or "' in run.errors, run

@@ -230,7 +230,10 @@ def test_the_umask_decides_about_the_mode(path: Path) -> None:
 
 def rows(found: Progress) -> dict[tuple[int, str], standing.Row]:
     """The rows by lab and language."""
-    return {(row.number, row.language): row for row in standing.rows(course.labs(), found)}
+    return {
+        (row.number, row.language): row
+        for row in standing.rows(course.labs(), found, policy.read({}, course.labs()))
+    }
 
 
 def test_every_lab_has_a_row(path: Path) -> None:
@@ -308,6 +311,30 @@ def test_hints_are_paid_for(path: Path) -> None:
     assert standing.hints_cost(entry, terms) == 0.5 + 1.0 + 0.5
     assert "points, less 2 for hints, 0 of" in standing.total(labs, known, terms)[0]
     assert "less" not in standing.total(labs, known, policy.read({}, labs))[0]
+
+
+def test_as_the_instructor_has_it(tmp_path: Path) -> None:
+    """Labs that course.toml leaves out, and the language that is given, are not shown; points that
+    it gives a lab are counted."""
+    labs = course.labs()
+    terms = policy.read({"labs": [2, 3], "given": "c", "lab": {"2": {"points": 50}}}, labs)
+    known = Progress(tmp_path / "progress.toml")
+    assert standing.total(labs, known, terms) == [
+        "Nothing was run yet: make lab-2 says how to begin."
+    ]
+    for number in (1, 2):
+        for language in ("c", "python"):
+            lab = labs[number - 1]
+            known.entry(number, language).ran(
+                points=lab.points, of=lab.points, failing="", when=WHEN
+            )
+    found = [(row.number, row.language) for row in standing.rows(labs, known, terms)]
+    assert found == [(2, "python"), (3, "")]
+    of, worth = labs[1].points + labs[2].points, 50 + labs[2].points
+    assert standing.total(labs, known, terms) == [
+        f"Python: {labs[1].points} of {of} points, 1 of 2 labs green; counts 50 of {worth}"
+    ]
+    assert not any("to come" in line for line in standing.plain(labs, known, terms))
 
 
 @pytest.mark.parametrize(

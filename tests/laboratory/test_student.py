@@ -9,10 +9,12 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from daemonlab.house import ROOT
 from observed import until
 from student import FULL, LIMIT, SUFFIXES, Copy, Run
 
@@ -289,6 +291,36 @@ def test_build_that_is_run(house: Copy) -> None:
         programs += [one for one in (house.root / "build/mine").iterdir() if one not in programs]
         assert save == 0 or programs[-2].is_dir()
     assert len(programs) == 5 and not programs[0].is_dir()
+
+
+def committed(house: Copy) -> None:
+    """Let git know the copy as it is."""
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "course"]):
+        who = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
+        subprocess.run(["git", *who, *words], cwd=house.root, check=True)
+
+
+def test_reference_that_fails(house: Copy) -> None:
+    """A reference that does not do its lab is named as such, with the file that was changed."""
+    committed(house)
+    path = house.reference("detach", "c")
+    path.write_text(path.read_text().replace("umask(mask);", "(void)mask, umask(0);"))
+    run = house.daemonlab("lab", "1")
+    failed(house, run, "The reference itself fails (C)", "git restore c/src/detach.c")
+
+
+def test_reference_that_does_not_compile(house: Copy) -> None:
+    """The file that the compiler names is the reference's, and not the student's."""
+    committed(house)
+    path = house.reference("detach", "c")
+    path.write_text(path.read_text() + WRONG["c"])
+    house.fill_in(2, "c")
+    run = house.daemonlab("lab", "2")
+    failed(house, run, "the reference in c/src does not compile", "git restore c/src/detach.c")
+    assert "descriptors.c" not in run.words
+    shutil.copytree(ROOT / "tools", house.root / "tools")
+    told = subprocess.run(["tools/reference"], cwd=house.root, capture_output=True, text=True)
+    assert told.returncode == 0 and "git restore c/src/detach.c" in told.stderr, told
 
 
 def test_reference_header_that_changes(house: Copy) -> None:

@@ -38,7 +38,7 @@ int main(void) {
     struct failure why;
 
     if (children_open(&children, 1, 0, 0, &why) < 0 ||
-        children_spawn(&children, "true", "/bin/true", -1, &why) < 0)
+        children_spawn(&children, "true", "/bin/true", (char *[]){"true", NULL}, -1, &why) < 0)
         return 1;
     __real_waitid(P_ALL, 0, &(siginfo_t){0}, WEXITED | WNOWAIT);
     return children_reap(&children, ended, NULL, &why) < 0;

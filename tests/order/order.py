@@ -32,7 +32,7 @@ def _told4(pid: int, options: int) -> Any:
 
 
 table = children.children_open(1, 0, 0)
-children.children_spawn(table, "true", "/bin/true", -1)
+children.children_spawn(table, "true", "/bin/true", ["true"], -1)
 _waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
 os.killpg, os.kill = _signal(_killpg), _signal(_kill)
 os.waitid, os.wait4 = _told, _told4

@@ -27,6 +27,8 @@ static void show_config(const struct config *config) {
     printf(" job_timeout=%d job_grace=%d", config->job_timeout, config->job_grace);
     show("database", config->database);
     printf(" output_limit=%d", config->output_limit);
+    show("runner", config->runner);
+    show("image", config->image);
     show("listen", config->listen);
     printf(" report_interval=%d stop_timeout=%d worker_timeout=%d", config->report_interval,
         config->stop_timeout, config->worker_timeout);

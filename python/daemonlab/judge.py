@@ -122,7 +122,7 @@ def _with_a_cause(outcomes: tuple[Outcome, ...], facts: Mapping[str, Facts]) -> 
 def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, Record]]:
     """The records by subject and scenario, of those that a check looks at. A subject whose starter
     does not return in the first scenario is not put through those to come: each would only take
-    its time, too."""
+    its time, too. After the first come those that wait longest: the others fit in beside them."""
     first = SCENARIOS[lab.number][0]
     named = {first.name, *(name for check in lab.checks for name in check.scenarios)}
     hangs = mmap.mmap(-1, len(subjects))  # shared with the workers, a byte a subject
@@ -138,12 +138,17 @@ def _perform_all(lab: Lab, subjects: Sequence[Subject]) -> dict[str, dict[str, R
 
     numbers = range(len(subjects))
     wanted = [scenario for scenario in SCENARIOS[lab.number] if scenario.name in named]
+    wanted.sort(key=lambda scenario: (scenario is not first, -scenario.waits))
     launches = [(number, scenario) for scenario in wanted for number in numbers]
     records = _all([partial(run, number, scenario) for number, scenario in launches])
     found: dict[str, dict[str, Record]] = {subject.name: {} for subject in subjects}
-    for (number, scenario), record in zip(launches, records, strict=True):
-        if record is not None:
-            found[subjects[number].name][scenario.name] = record
+    made = {
+        (number, one.name): record for (number, one), record in zip(launches, records, strict=True)
+    }
+    for scenario in SCENARIOS[lab.number]:  # told in their own order
+        for number in numbers:
+            if record := made.get((number, scenario.name)):
+                found[subjects[number].name][scenario.name] = record
     return found
 
 

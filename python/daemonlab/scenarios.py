@@ -66,6 +66,8 @@ class Scenario:
     """The rows of the start-up table that have something to give back, as far as it gets."""
     holds: tuple[str, ...] = ()
     """Its threads whose waits are held, by name: for one that is started through HOLDING_WAITS."""
+    waits: float = 0
+    """Seconds that it takes at least, because of a limit of time: those with most begin first."""
 
 
 PIDFILE = "labd.pid"
@@ -191,6 +193,7 @@ def _holding(name: str, action: str, *others: str, **settings: str) -> Scenario:
         (action,),
         through=HOLDING_WAITS,
         holds=(VICTIM_WORKER, *others),
+        waits=float(settings.get("stop_timeout", 0)),
     )
 
 
@@ -262,10 +265,12 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             prepare=_home,
         ),
         Scenario("bare", BARE, _LOG),
-        Scenario("slow", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, held_early=True),
+        Scenario("slow", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, held_early=True, waits=WARMUP),
         Scenario("failing", FRIENDLY, {**_LOG, "directory": "{scratch}/" + NOWHERE}),
         Scenario("dying", FRIENDLY, {**_LOG, "warmup": "60"}, killed_early=True),
-        Scenario("abandoned", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, abandoned=True),
+        Scenario(
+            "abandoned", FRIENDLY, {**_LOG, "warmup": str(WARMUP)}, abandoned=True, waits=WARMUP
+        ),
     ),
     2: (
         Scenario("friendly", FRIENDLY, _LOG),
@@ -339,6 +344,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             ("late",),
             jobs=LATE,
             ends=("deaf KILL", "group TERM", "polite TERM", "stopped TERM"),
+            waits=0.6,
         ),
         Scenario(
             "overlap",
@@ -348,6 +354,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             jobs={"deaf": _DEAF, "polite": SLEEP},
             ends=("polite TERM",),
             ends_at_stop=("deaf KILL",),
+            waits=0.8,
         ),
         # Its 0, 1 and 2 are those of whoever started it, its log among them: not for its jobs.
         Scenario(
@@ -374,7 +381,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("in-place", BARE, _LOG, ("in-place",)),
         Scenario("swap", FRIENDLY, _LOG, ("swap",), prepare=mount),
         Scenario("restart", HOSTILE, _LOG, ("restart",)),
-        Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT),
+        Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT, waits=0.5),
     ),
     8: (
         Scenario("friendly", FRIENDLY, {**_LOG, "drain": "0.5"}, ("TERM",)),
@@ -415,6 +422,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             ("hang",),
             through=HOLDING_WAITS,
             holds=("queue",),
+            waits=LIMIT,
         ),
     ),
     10: (
@@ -459,6 +467,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             overtake=lambda scratch: None,
             keeps=True,
             takes=ROWS,
+            waits=1,
         ),
     ),
 }

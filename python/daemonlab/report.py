@@ -172,13 +172,16 @@ def print_results(
 ) -> None:
     """The table, then the first failing check of each subject; nothing of no results. lines: how
     many there is room for, so that a failure need not be scrolled back to; 0 for any number."""
-    green = all(result.passed for result in results)
+    text = ""
+    if not lines or all(result.passed for result in results):
+        _print(console, results, shows, _FORMS[0])
+        return
     for form in _FORMS:
         with console.capture() as captured:
             _print(console, results, shows, form)
-        if not lines or green or captured.get().count("\n") <= lines:
+        if (text := captured.get()).count("\n") <= lines:
             break
-    console.file.write(captured.get())
+    console.file.write(text)
     console.file.flush()
 
 

@@ -14,6 +14,7 @@ from daemonlab.logwork import UNHEARD
 from daemonlab.scenarios import (
     ANOTHER,
     COPIES,
+    DRAIN,
     FORGED,
     NOWHERE,
     ROWS,
@@ -975,7 +976,7 @@ def stops(facts: Facts) -> Verdict:
     if last.value != "stopped":
         return Verdict(False, f"the last line: {show(last.value)}", expected, last.evidence)
     if facts["waited"].value is False:
-        expected = "0.5 s, drain, for the work that is left: who gives signs of life is not late"
+        expected = f"{DRAIN} s, drain, for the work: who gives signs of life is not late"
         return Verdict(False, "it was given up at once", expected, facts["waited"].evidence)
     return verdict
 

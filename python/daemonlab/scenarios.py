@@ -12,6 +12,8 @@ from daemonlab.healthwork import LIMIT, SOCKET_PATH
 from daemonlab.interfere import HOLDING, HOLDING_WAITS, denying
 from daemonlab.logwork import LOG
 
+DRAIN = 1.7
+"""Seconds that a group is given for its work: more than the second between two looks at it."""
 WARMUP = 0.8
 """Seconds of work that the daemons of the scenarios "slow" and "abandoned" are told to have before
 they are ready: more than it takes to see that they are starting, on a busy machine."""
@@ -384,7 +386,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario("limits", FRIENDLY, _LIMITED, ("limits",), jobs=_SHORT, waits=0.5),
     ),
     8: (
-        Scenario("friendly", FRIENDLY, {**_LOG, "drain": "0.5"}, ("TERM",)),
+        Scenario("friendly", FRIENDLY, {**_LOG, "drain": str(DRAIN)}, ("TERM",)),
         Scenario("denied", FRIENDLY, _LOG, through=denying("clone3", "EAGAIN")),
         _holding("failing", "fail"),
         _holding("both", "fail both", "queue"),
@@ -394,7 +396,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario(
             "late",
             FRIENDLY,
-            {**_LOG, "drain": "60", "worker_timeout": "0.1", "stop_timeout": "1"},
+            {**_LOG, "drain": "60", "worker_timeout": "0.1", "stop_timeout": "0.3"},
             ("TERM",),
             through=HOLDING_WAITS,
             holds=("queue",),

@@ -182,6 +182,25 @@ def test_after_sigkill(language: str, tmp_path: Path, runner: Runner) -> None:
     assert [row["job"] for row in house.rows()] == ["job"] and house.idle()
 
 
+@both
+def test_killed_while_one_is_made(language: str, tmp_path: Path, imitation: Runner) -> None:
+    """podman takes the name first. Killed then, it leaves that, no list has it, and the job could
+    not run again."""
+    house = _house(language, tmp_path / "house", imitation)
+    with house.start_ready() as daemon:
+        house.drop("job", "echo up; sleep 60")
+        until(lambda: "up" in _said(house, "job"))
+        daemon.kill()
+    (name,) = imitation.names()
+    imitation.call("kill", "--signal", "KILL", name)
+    state = imitation.program.parent / "containers" / name
+    state.write_text('{"label": "", "pid": 0, "started": ""}')
+    house.spool.joinpath("cur", "job").write_text("#!/bin/sh\nexit 3\n")
+    with house.daemon():
+        until(house.idle)
+    assert house.row("job")["code"] == 3 and imitation.names() == []
+
+
 def _copy(language: str, house: House, folder: Path, runner: Runner) -> House:
     """As somebody would make it who wants a second daemon like the first."""
     folder.mkdir()
@@ -226,7 +245,8 @@ def test_both_marks_must_fit(language: str, tmp_path: Path, runner: Runner) -> N
         pass
     link = house.spool / "instance"
     label = f"labd.instance={link.readlink()}.{link.lstat().st_ino}"
-    names = ("somebody", f"labd-{'0' * 32}", f"labd-{'1' * 32}")
+    ours = f"labd-{link.lstat().st_ino}-"
+    names = ("somebody", f"{ours}{'0' * 32}", f"{ours}{'1' * 32}")
     begun = [
         _container(tmp_path, runner, label, names[0]),
         _container(tmp_path, runner, f"labd.instance={'0' * 32}.1", names[1]),
@@ -294,7 +314,7 @@ def _neighbour(house: House) -> Iterator[str]:
         house.drop("others", STUBBORN)
         until(lambda: "up" in _said(house, "others"))
         (link,) = (house.spool / "id").iterdir()
-        yield f"labd-{link.readlink()}"
+        yield f"labd-{(house.spool / 'instance').lstat().st_ino}-{link.readlink()}"
         assert house.count("job_ended") == 0, "somebody has ended it"
 
 

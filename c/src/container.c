@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "runner.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define DIGITS "0123456789abcdef"
 
 enum { ROUNDS = 3 };
 
@@ -30,20 +33,54 @@ static int identify(struct container *container, const char *spool, struct failu
     if (readlink(path, id, SPOOL_ID) != SPOOL_ID || lstat(path, &status) < 0)
         return failure(why, errno, "readlink(%s)", path);
     id[SPOOL_ID] = '\0';
-    if (strspn(id, "0123456789abcdef") != SPOOL_ID)
+    if (strspn(id, DIGITS) != SPOOL_ID)
         return failure(why, EINVAL, "readlink(%s)", path);
     snprintf(container->label, sizeof container->label, "labd.instance=%s.%llu", id,
+        (unsigned long long)status.st_ino);
+    snprintf(container->prefix, sizeof container->prefix, "labd-%llu-",
         (unsigned long long)status.st_ino);
     return 0;
 }
 
 /* --- what is there --- */
 
-static bool is_meant(const struct container *container, const char *name, bool all) {
-    const char *digits = name + strlen("labd-");
+/* Whether there was memory for it. */
+static bool keep_in_mind(struct container *container, const char *id) {
+    char(*longer)[CONTAINER_NAME] =
+        reallocarray(container->left, container->left_count + 1, sizeof *longer);
 
-    if (strncmp(name, "labd-", strlen("labd-")) != 0 || strlen(digits) != SPOOL_ID ||
-        strspn(digits, "0123456789abcdef") != SPOOL_ID)
+    if (longer == NULL)
+        return false;
+    container->left = longer;
+    snprintf(longer[container->left_count++], CONTAINER_NAME, "%s%.*s", container->prefix,
+        SPOOL_ID, id);
+    return true;
+}
+
+/* Those of jobs that were claimed: each has its id until it is over. Of who was killed while he
+ * made one there may be no more than the name. */
+static int keep_claimed(struct container *container, const char *spool, struct failure *why) {
+    char path[PATH_MAX], id[SPOOL_ID + 1] = "";
+    const struct dirent *entry;
+
+    snprintf(path, sizeof path, "%s/id", spool);
+    DIR *list = opendir(path);
+    if (list == NULL)
+        return errno == ENOENT ? 0 : failure(why, errno, "opendir(%s)", path);
+    int error = 0;
+    while (error == 0 && (entry = readdir(list)) != NULL)
+        if (readlinkat(dirfd(list), entry->d_name, id, SPOOL_ID) == SPOOL_ID &&
+            strspn(id, DIGITS) == SPOOL_ID && !keep_in_mind(container, id))
+            error = failure(why, ENOMEM, "reallocarray() of names");
+    closedir(list);
+    return error;
+}
+
+static bool is_meant(const struct container *container, const char *name, bool all) {
+    size_t length = strlen(container->prefix);
+
+    if (strncmp(name, container->prefix, length) != 0 || strlen(name + length) != SPOOL_ID ||
+        strspn(name + length, DIGITS) != SPOOL_ID)
         return false;
     bool meant = all;
     for (size_t i = 0; i < container->left_count && !meant; i++)
@@ -145,18 +182,35 @@ static int end(const struct container *container, const struct listing *listing,
     return code < 0 ? code : 0;
 }
 
-/* Returns how many there were at first, or -errno. */
+/* Those that are kept in mind, whether they are in a list or not. */
+static int end_left(struct container *container, long long until, struct failure *why) {
+    struct listing listing = {.count = (int)container->left_count};
+
+    listing.names = calloc(container->left_count, sizeof(char *));
+    if (listing.names == NULL)
+        return failure(why, ENOMEM, "calloc() of names");
+    for (int i = 0; i < listing.count; i++)
+        listing.names[i] = container->left[i];
+    int error = end(container, &listing, until, why);
+    free_listing(&listing);
+    return error;
+}
+
+/* Returns how many were found in lists, or -errno. */
 static int sweep(struct container *container, bool all, struct failure *why) {
     long long until = now_milliseconds() + container->limit;
     int found = 0;
 
     for (int round = 0; round <= ROUNDS; round++) {
         struct listing listing;
+        bool in_mind = round == 0 && container->left_count > 0;
         int error = list(container, all, until, &listing, why);
-        bool over = error < 0 || listing.count == 0;
+        bool over = error < 0 || (listing.count == 0 && !in_mind);
         if (round == 0)
             found = listing.count;
-        if (!over)
+        if (!over && in_mind)
+            error = end_left(container, until, why);
+        else if (!over)
             error = round < ROUNDS ? end(container, &listing, until, why) : -EBUSY;
         free_listing(&listing);
         if (over || error < 0)
@@ -166,6 +220,12 @@ static int sweep(struct container *container, bool all, struct failure *why) {
 }
 
 /* --- all together --- */
+
+static void forget(struct container *container) {
+    free(container->left);
+    container->left = NULL;
+    container->left_count = 0;
+}
 
 int container_open(struct container *container, const char *runner, const char *image,
     const char *spool, int limit, struct failure *why) {
@@ -177,7 +237,10 @@ int container_open(struct container *container, const char *runner, const char *
     if (error == 0)
         error = identify(container, spool, why);
     if (error == 0)
+        error = keep_claimed(container, spool, why);
+    if (error == 0)
         error = container->removed = sweep(container, true, why);
+    forget(container);
     if (error < 0)
         *container = (struct container){0};
     return error < 0 ? error : 0;
@@ -200,7 +263,7 @@ int container_run(const struct container *container, const char *id, const char 
     if (!can_be_told(path))
         return failure_exit(
             why, EXIT_FAILED, "no container can get %s: a colon, or no UTF-8", path);
-    snprintf(run->name, sizeof run->name, "labd-%s", id);
+    snprintf(run->name, sizeof run->name, "%s%s", container->prefix, id);
     snprintf(run->volume, sizeof run->volume, "%s:/job:ro", path);
     memcpy(run->arguments, arguments, sizeof arguments);
     return 0;
@@ -211,19 +274,7 @@ bool container_ended(struct container *container, const char *id, int code, bool
 
     if (container->runner[0] == '\0' || (finished && !asked))
         return false;
-    char(*longer)[CONTAINER_NAME] =
-        reallocarray(container->left, container->left_count + 1, sizeof *longer);
-    if (longer == NULL)
-        return false; /* container_close will find it */
-    container->left = longer;
-    snprintf(longer[container->left_count++], CONTAINER_NAME, "labd-%s", id);
-    return true;
-}
-
-static void forget(struct container *container) {
-    free(container->left);
-    container->left = NULL;
-    container->left_count = 0;
+    return keep_in_mind(container, id); /* if not, container_close will find it */
 }
 
 int container_remove(struct container *container, struct failure *why) {

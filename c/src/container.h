@@ -9,8 +9,9 @@
  *
  * - the label labd.instance, the same for all of a daemon's life and for the
  *   next one on the same spool, and for nobody else;
- * - the name labd-ID, with the id of the job. Names are unique: while one is
- *   there, the same job cannot run a second time.
+ * - the name labd-INODE-ID, with the number of the instance and the id of the job. Names are
+ *   unique: while one is there, the same job cannot run a second time. A name is taken before
+ *   the label is written: a runner that is killed in between leaves what no list shows.
  *
  * Both must fit: an image that was made of such a container (podman-commit(1))
  * has its labels, too.
@@ -27,7 +28,8 @@
 #include <stddef.h>
 
 enum {
-    CONTAINER_NAME = sizeof "labd-" + SPOOL_ID,
+    CONTAINER_PREFIX = sizeof "labd--" + 20,
+    CONTAINER_NAME = CONTAINER_PREFIX + SPOOL_ID,
     CONTAINER_LABEL = sizeof "labd.instance=." + SPOOL_ID + 20,
     CONTAINER_ARGUMENTS = 20,
     CONTAINER_OWN = 125, /* exit code of a runner that could not run the job: podman-run(1) */
@@ -36,10 +38,11 @@ enum {
 struct container {
     char runner[PATH_MAX]; /* the program; empty: jobs run without one */
     char image[IMAGE_SIZE];
-    char label[CONTAINER_LABEL];  /* labd.instance=… */
-    int limit;                    /* milliseconds that finding and removing may take */
-    int removed;                  /* containers that a daemon had left which was killed */
-    char (*left)[CONTAINER_NAME]; /* containers that may be there though their runner ended */
+    char label[CONTAINER_LABEL];   /* labd.instance=… */
+    char prefix[CONTAINER_PREFIX]; /* of all its names: labd-INODE- */
+    int limit;                     /* milliseconds that finding and removing may take */
+    int removed;                   /* containers that a daemon had left which was killed */
+    char (*left)[CONTAINER_NAME];  /* containers that may be there though their runner ended */
     size_t left_count;
 };
 
@@ -57,9 +60,9 @@ struct container_run {
  * is looked for by runner_find. The instance is the symbolic link `instance` in
  * the spool, made here if it is not there: 128 random bits, and the number of its
  * inode, so that a copy of a spool is another instance. Then removes all
- * containers of the instance: container_remove says how. Those who waited
- * for them must be ended by now: capture_open. Returns 0, or -errno with nothing
- * left allocated.
+ * containers of the instance, and of the jobs that have an id in the spool: container_remove
+ * says how. Those who waited for them must be ended by now: capture_open. Returns 0, or -errno
+ * with nothing left allocated.
  */
 int container_open(struct container *container, const char *runner, const char *image,
     const char *spool, int limit, struct failure *why);
@@ -67,7 +70,7 @@ int container_open(struct container *container, const char *runner, const char *
 /*
  * container_run - how to run the job with this id, whose file is at path.
  *
- *     RUNNER run --rm --label LABEL --name labd-ID --network none --log-driver none
+ *     RUNNER run --rm --label LABEL --name labd-INODE-ID --network none --log-driver none
  *         --volume PATH:/job:ro IMAGE /job
  *
  * The runner would keep all output of the job in a log of its own, without a limit: hence the
@@ -92,9 +95,9 @@ bool container_ended(struct container *container, const char *id, int code, bool
  * container_remove - remove those that are kept in mind, as far as they are there.
  *
  * "ps" lists the containers of the instance; those that are meant get "kill" and
- * "rm --force"; and again, until the list has none of them: one that removes
- * itself just then is no failure. All that may take limit. Keeps none in mind
- * then. Returns 0 or -errno.
+ * "rm --force", the first time whether they are in the list or not; and again, until the list
+ * has none of them: one that removes itself just then is no failure. All that may take limit.
+ * Keeps none in mind then. Returns 0 or -errno.
  */
 int container_remove(struct container *container, struct failure *why);
 

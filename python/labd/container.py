@@ -7,8 +7,9 @@ was killed. So each container carries two marks, by which it is found and remove
 
 - the label labd.instance, the same for all of a daemon's life and for the next one on the same
   spool, and for nobody else;
-- the name labd-ID, with the id of the job. Names are unique: while one is there, the same job
-  cannot run a second time.
+- the name labd-INODE-ID, with the number of the instance and the id of the job. Names are unique:
+  while one is there, the same job cannot run a second time. A name is taken before the label is
+  written: a runner that is killed in between leaves what no list shows.
 
 Both must fit: an image that was made of such a container (podman-commit(1)) has its labels, too.
 Twin of `c/src/container.c`.
@@ -43,6 +44,8 @@ class Container:
     image: str = ""
     label: str = ""
     """labd.instance=…"""
+    prefix: str = ""
+    """Of all its names: labd-INODE-"""
     limit: int = 0
     """Milliseconds that finding and removing may take."""
     removed: int = 0
@@ -54,7 +57,7 @@ class Container:
 # --- who we are ---
 
 
-def _identify(spool: str) -> str:
+def _identify(container: Container, spool: str) -> None:
     """symlink(2) makes the link with what it says at once: two that start find the same one."""
     path = f"{spool}/instance"
     if len(os.fsencode(path)) >= _PATH_MAX:
@@ -67,14 +70,31 @@ def _identify(spool: str) -> str:
         inode = os.lstat(path).st_ino
     if not re.fullmatch(_ID, found):
         raise failure(f"readlink({path})", errno.EINVAL)
-    return f"labd.instance={found}.{inode}"
+    container.label = f"labd.instance={found}.{inode}"
+    container.prefix = f"labd-{inode}-"
 
 
 # --- what is there ---
 
 
+def _keep_in_mind(container: Container, identity: str) -> None:
+    container.left.append(container.prefix + identity)
+
+
+def _keep_claimed(container: Container, spool: str) -> None:
+    """Those of jobs that were claimed: each has its id until it is over. Of who was killed while he
+    made one there may be no more than the name."""
+    path = f"{spool}/id"
+    with failing(f"opendir({path})"), suppress(FileNotFoundError), os.scandir(path) as names:
+        for entry in names:
+            with suppress(OSError):
+                found = os.readlink(entry.path)
+                if re.fullmatch(_ID, found):
+                    _keep_in_mind(container, found)
+
+
 def _is_meant(container: Container, name: str, everything: bool) -> bool:
-    ours = re.fullmatch(f"labd-{_ID}", name) is not None
+    ours = re.fullmatch(container.prefix + _ID, name) is not None
     return ours and (everything or name in container.left)
 
 
@@ -111,10 +131,14 @@ def _end(container: Container, names: Sequence[str], until: int) -> Failure:
 
 
 def _sweep(container: Container, everything: bool) -> int:
-    """Returns how many there were at first."""
+    """Returns how many were found in lists. Those that are kept in mind are ended once whether they
+    are in one or not."""
     until = now_milliseconds() + container.limit
     names = _list(container, everything, until)
     found = len(names)
+    if container.left:
+        _end(container, container.left, until)
+        names = _list(container, everything, until)
     for _ in range(_ROUNDS):
         if not names:
             return found
@@ -134,21 +158,24 @@ def container_open(runner: str, image: str, spool: str, limit: int) -> Container
     Does nothing if runner is empty: container.runner is empty then. The runner is looked for by
     runner_find. The instance is the symbolic link `instance` in the spool, made here if it is not
     there: 128 random bits, and the number of its inode, so that a copy of a spool is another
-    instance. Then removes all containers of the instance: container_remove says how. Those who
-    waited for them must be ended by now: capture_open. Raises Failure.
+    instance. Then removes all containers of the instance, and of the jobs that have an id in the
+    spool: container_remove says how. Those who waited for them must be ended by now: capture_open.
+    Raises Failure.
     """
     if not runner:
         return Container()
-    path = runner_find(runner)
-    container = Container(path, image, _identify(spool), limit)
+    container = Container(runner_find(runner), image, limit=limit)
+    _identify(container, spool)
+    _keep_claimed(container, spool)
     container.removed = _sweep(container, True)
+    container.left.clear()
     return container
 
 
 def container_run(container: Container, identity: str, path: str) -> list[str]:
     """The arguments that run the job with this id, whose file is at path.
 
-        RUNNER run --rm --label LABEL --name labd-ID --network none --log-driver none
+        RUNNER run --rm --label LABEL --name labd-INODE-ID --network none --log-driver none
             --volume PATH:/job:ro IMAGE /job
 
     The runner would keep all output of the job in a log of its own, without a limit: hence the log
@@ -164,7 +191,7 @@ def container_run(container: Container, identity: str, path: str) -> list[str]:
         raise Failure(f"no container can get {path}: a colon, or no UTF-8")
     return [
         *(container.runner, "run", "--rm", "--label", container.label),
-        *("--name", f"labd-{identity}", "--network", "none", "--log-driver", "none"),
+        *("--name", container.prefix + identity, "--network", "none", "--log-driver", "none"),
         *("--volume", f"{path}:/job:ro", container.image, "/job"),
     ]
 
@@ -181,16 +208,17 @@ def container_ended(container: Container, identity: str, code: int, asked: bool)
     finished = code >= 0 and not CONTAINER_OWN <= code <= 127
     if not container.runner or (finished and not asked):
         return False
-    container.left.append(f"labd-{identity}")
+    _keep_in_mind(container, identity)
     return True
 
 
 def container_remove(container: Container) -> None:
     """Remove those that are kept in mind, as far as they are there.
 
-    "ps" lists the containers of the instance; those that are meant get "kill" and "rm --force"; and
-    again, until the list has none of them: one that removes itself just then is no failure. All
-    that may take limit. Keeps none in mind then. Raises Failure.
+    "ps" lists the containers of the instance; those that are meant get "kill" and "rm --force", the
+    first time whether they are in the list or not; and again, until the list has none of them: one
+    that removes itself just then is no failure. All that may take limit. Keeps none in mind then.
+    Raises Failure.
     """
     try:
         if container.left:

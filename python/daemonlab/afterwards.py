@@ -16,7 +16,7 @@ _CRASHES = frozenset(
     | {signal.SIGSYS, signal.SIGPIPE}
 )
 """What ends a program that has made a mistake."""
-_WAITS = frozenset({"poll", "ppoll", "epoll_wait", "epoll_pwait", "pselect6"})
+WAITS = frozenset({"poll", "ppoll", "epoll_wait", "epoll_pwait", "pselect6"})
 """Where one sleeps who can be woken by whatever comes."""
 _MUCH = 1.0
 """Seconds of CPU of a thread that still runs when all else is at rest: a loop."""
@@ -80,7 +80,7 @@ def _stood(threads: Sequence[Stuck], program: str) -> str:
         who = f"The thread {one.thread} of the daemon" if one.thread else "The daemon"
         if one.runs and one.seconds > _MUCH:
             said.append(f"{who} still ran, and had used {one.seconds:.1f} s of CPU: a loop.")
-        elif one.state in "SD" and one.place and one.place not in _WAITS:
+        elif one.state in "SD" and one.place and one.place not in WAITS:
             lock = ": it waits for a lock, or for another thread" if one.place == "futex" else ""
             said.append(f"{who} slept in {one.place}, not in poll{lock}.")
     return "\n".join(said[:3])

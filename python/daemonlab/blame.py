@@ -8,7 +8,7 @@ import ast
 import re
 from pathlib import Path
 
-from daemonlab.afterwards import last_error
+from daemonlab.afterwards import WAITS, last_error
 from daemonlab.judge import Outcome, Result
 from daemonlab.logwork import events
 from daemonlab.observe import Unknown
@@ -56,11 +56,18 @@ def _starter_is_at_fault(record: Record) -> bool:
     return not alone and (own.runs or own.place in ("wait4", "waitid"))
 
 
+def _daemon_stands(record: Record) -> bool:
+    """Whether the daemon has not come as far as its loop, in which it waits for whatever comes."""
+    pid = record.daemon.process.pid if record.daemon else None
+    own = [one for one in record.stuck if one.pid == pid]
+    return any(one.runs or one.place not in {*WAITS, ""} for one in own)
+
+
 def _more_exactly(record: Record, last: str) -> str:
     """How a start that is known by its last event ended: as the keys of Lab.reached have it."""
     if _starter_is_at_fault(record):
         return "starter"
-    wrong = record.daemon is not None and record.starter_code != 0
+    wrong = record.daemon is not None and record.starter_code != 0 and not _daemon_stands(record)
     return "answer" if last == "ready" and (wrong or last_error(record.log)) else last
 
 

@@ -18,7 +18,7 @@ CONFIGURATION = "labd.ini"
 """Its name in the folder of a launch."""
 DATA = "..data"
 """The link on the way to it that Kubernetes exchanges."""
-NOTICE_TIME = 2.0
+NOTICE_TIME = 5.0
 """Seconds in which a change has to be noticed."""
 JOB_TIME = 5.0
 """Seconds in which the jobs of the action "limits" have to come as far as they do."""

@@ -37,6 +37,10 @@ START_TIME = 5.0
 """Seconds that a starter is given; many that start at once are given so much for each."""
 STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
+_MUCH_WORK = 2.0
+"""Seconds of CPU in which a daemon has started, and has stopped: who has used more is in a loop."""
+_MOST_WORDS = 100_000
+"""Bytes: who prints more than that does nothing else."""
 _HOLD_TIME = 1.0
 """Seconds that a starter is given, while its daemon stands still, to end or to come to rest."""
 STORM = 100
@@ -102,9 +106,14 @@ def _picture(process: Process) -> tuple[object, ...]:
 
 
 def _works(subject: Launch) -> bool:
-    """Whether one of its processes, or its keeper, runs, or waits for a processor or a disk."""
+    """Whether one of its processes, or its keeper, runs, or waits for a processor or a disk. Not
+    one that has had a processor for long enough, and none in a flood."""
+    if len(subject.output()) > _MOST_WORDS:
+        return False
     for process in (subject.keeper, *subject.processes()):
         with suppress(ProcessGone):
+            if process != subject.keeper and stuck.used(process.pid) > _MUCH_WORK:
+                continue
             tasks = snapshot(process.pid, {"tasks"}).tasks
             if not isinstance(tasks, Unknown) and any(task.state in "RD" for task in tasks):
                 return True

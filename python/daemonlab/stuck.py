@@ -66,6 +66,12 @@ def _call(seen: Snapshot, line: str) -> str:
     return f"{name} of descriptor {fd}, {target}"
 
 
+def used(pid: int) -> float:
+    """Seconds of CPU that a process has used; 0 of one that is gone. proc_pid_stat(5)."""
+    fields = _read(str(pid), "stat").rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / _TICKS if len(fields) > 12 else 0.0
+
+
 def _look(seen: Snapshot, task: str, thread: str = "") -> Stuck:
     """Where a thread stands: task is its folder in /proc."""
     pid = seen.process.pid

@@ -370,9 +370,9 @@ def _judge(house: House, dropped: Counter[str]) -> None:
 # --- daemons with a bug, which the tests above must find ---
 
 
-def _mutant(house: House, name: str, language: str, edit: Edit) -> None:
+def _mutant(house: House, name: str, language: str, *edits: Edit) -> None:
     """Let the daemon of this house be one with a bug."""
-    subject = make(Mutant(name, 10, "", (), (), "", {language: (edit,)}), language)
+    subject = make(Mutant(name, 10, "", (), (), "", {language: edits}), language)
     house.variables = {**os.environ, **subject.variables}
     house.command = [*subject.command(13, house.configuration), "--foreground"]
 
@@ -389,10 +389,21 @@ NOT_REMOVED = {
         "    assert container",
     ),
 }
-LABEL_FORGOTTEN = {
-    "c": Edit("container.c", '"label=%s", container->label)', '"label=labd.instance")'),
-    "python": Edit("container.py", 'f"label={container.label}"', '"label=labd.instance"'),
+MARKS_FORGOTTEN = {
+    "c": (
+        Edit("container.c", '"label=%s", container->label)', '"label=labd.instance")'),
+        Edit("container.c", "return false;\n    bool meant", "return all;\n    bool meant"),
+    ),
+    "python": (
+        Edit("container.py", 'f"label={container.label}"', '"label=labd.instance"'),
+        Edit(
+            "container.py",
+            "return ours and (everything or ",
+            "return bool(name) and (everything or ",
+        ),
+    ),
 }
+"""Each of the two alone protects what is another's."""
 
 
 @both
@@ -407,11 +418,11 @@ def test_mutant_that_leaves_its_containers(
 
 
 @both
-def test_mutant_that_forgets_the_label(language: str, tmp_path: Path, imitation: Runner) -> None:
+def test_mutant_that_forgets_both_marks(language: str, tmp_path: Path, imitation: Runner) -> None:
     """It removes what another daemon runs, as soon as it starts."""
     house = _house(language, tmp_path / "house", imitation)
     other = _house(language, tmp_path / "other", imitation, "job_grace = 0.2\n")
-    _mutant(house, "label-forgotten", language, LABEL_FORGOTTEN[language])
+    _mutant(house, "marks-forgotten", language, *MARKS_FORGOTTEN[language])
     with other.daemon():
         other.drop("others", STUBBORN)
         until(lambda: "up" in _said(other, "others"))

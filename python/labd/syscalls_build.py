@@ -34,7 +34,8 @@ DECLARATIONS = """
     int inotify_init1(int flags);
     int inotify_add_watch(int fd, const char *pathname, uint32_t mask);
     int inotify_rm_watch(int fd, int wd);
-    static const uint32_t IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_DELETE_SELF, IN_MOVE_SELF;
+    static const uint32_t IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_DELETE_SELF, IN_MOVE_SELF,
+        IN_MASK_ADD;
     static const uint32_t IN_ONLYDIR, IN_IGNORED, IN_Q_OVERFLOW;
     struct inotify_event { int wd; uint32_t mask; uint32_t cookie; uint32_t len; ...; };
 

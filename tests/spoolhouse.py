@@ -4,7 +4,9 @@ import json
 import os
 import sqlite3
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -109,3 +111,12 @@ class House:
     def row(self, job: str) -> sqlite3.Row:
         (row,) = (row for row in self.rows() if row["job"] == job)
         return row
+
+
+class Dropper(threading.Thread):
+    """Drops jobs until it is over, and counts how often each name."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__()
+        self.house, self.over = house, threading.Event()
+        self.dropped: Counter[str] = Counter()

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from containers import Runner, fake, podman
 from daemonlab.mutants import Edit, Mutant, make
 from daemonlab.observe import Process, children
 from labresults import LANGUAGES
-from spoolhouse import House
+from spoolhouse import Dropper, House
 from waiting import LIMIT, until
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -272,13 +271,8 @@ def test_both_marks_must_fit(language: str, tmp_path: Path, runner: Runner) -> N
 # --- at random moments, under load ---
 
 
-class Load(threading.Thread):
+class Load(Dropper):
     """Drops jobs until it is stopped."""
-
-    def __init__(self, house: House) -> None:
-        super().__init__()
-        self.house, self.over = house, threading.Event()
-        self.dropped: Counter[str] = Counter()
 
     def run(self) -> None:
         number = 0

@@ -12,7 +12,6 @@ each language. And each one between two system calls that change anything, with 
 import os
 import random
 import subprocess
-import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -22,7 +21,7 @@ import pytest
 from daemonlab.house import ROOT
 from daemonlab.observe import ProcessGone, children, snapshot
 from labresults import LANGUAGES
-from spoolhouse import House
+from spoolhouse import Dropper, House
 from waiting import LIMIT, until
 
 both = pytest.mark.parametrize("language", LANGUAGES)
@@ -94,13 +93,8 @@ def _lives(pid: int) -> bool:
     return False
 
 
-class Load(threading.Thread):
+class Load(Dropper):
     """Drops jobs until it is stopped, some under a name that comes again and again."""
-
-    def __init__(self, house: House) -> None:
-        super().__init__()
-        self.house, self.over = house, threading.Event()
-        self.dropped: Counter[str] = Counter()
 
     def run(self) -> None:
         jobs = [

@@ -84,7 +84,8 @@ def how_far(result: Result, outcome: Outcome) -> tuple[str, str]:
     functions = known.get(_more_exactly(record, last)) or known.get(last, "")
     told = {"unopened": "Its log was not opened yet", "opened": "Its log was opened, and is empty"}
     ended = told.get(last, f'The last line of its log is "{printable(last)}"')
-    error = f', then "{printable(last_error(record.log))}"' if last_error(record.log) else ""
+    gave_up = printable(last_error(record.log))
+    error = f', then "{gave_up}"' if gave_up else ""
     where = f": look at {functions.replace(', ', ' or ')}" if functions else ""
     return f"{ended}{error}{where}.", functions
 

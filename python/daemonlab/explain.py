@@ -14,6 +14,7 @@ from daemonlab.afterwards import afterwards
 from daemonlab.checks import show
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
+from daemonlab.keeper import FLOOD
 from daemonlab.record import Record
 from daemonlab.stuck import Stuck
 from daemonlab.text import printable
@@ -26,8 +27,6 @@ MOST_LINES = 12
 """Lines of a program's own output that are shown; the rest is counted, and kept in a file."""
 _MOST_COLUMNS = 400
 """Characters of such a line that are shown."""
-_FLOOD = 100_000
-"""Bytes of output from which on it is called a flood."""
 _TOP = ", in <module>"
 """How the line of a traceback ends that speaks of a module's own level."""
 _NOT_WRITTEN = re.compile(r"TODO: (\w+)\(\) is not written yet")
@@ -138,9 +137,9 @@ def _plain_word(result: Result, outcome: Outcome) -> str:
     daemon; empty for anything else."""
     record = result.records[outcome.scenario]
     words = []
-    if len(record.output) > _FLOOD:
+    if len(record.output) > FLOOD:
         words.append(
-            f"It printed more than {_FLOOD:,} bytes: look for a loop that prints and never ends."
+            f"It printed more than {FLOOD:,} bytes: look for a loop that prints and never ends."
         )
     if "processes, and was ended" in record.trouble:
         words.append("Look for a fork in a loop, or one whose result 0 goes on as the parent does.")

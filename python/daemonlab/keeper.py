@@ -34,6 +34,8 @@ SCRATCH = "daemonlab-launch-"
 """How the names of the folders begin that the laboratory makes for a launch."""
 MOST_PROCESSES = 256
 """A subject with more descendants than this is taken for a fork bomb and ended."""
+FLOOD = 100_000
+"""Bytes of output from which on it is called a flood: no start needs to say so much."""
 MOST_OUTPUT = 1 << 20
 """Bytes of output that are kept; what comes after that is read and dropped."""
 _MOST_PIECES = 64

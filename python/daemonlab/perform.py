@@ -17,6 +17,7 @@ from pathlib import Path
 from daemonlab import configwork, groupwork, healthwork, logwork, stuck, work
 from daemonlab.environment import FRIENDLY
 from daemonlab.interfere import SOCKET, Locks, Waits, locks, waits
+from daemonlab.keeper import FLOOD
 from daemonlab.launch import Ended, Launch, LaunchError, folder, launch
 from daemonlab.observe import (
     Process,
@@ -39,8 +40,6 @@ STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
 _MUCH_WORK = 2.0
 """Seconds of CPU in which a daemon has started, and has stopped: who has used more is in a loop."""
-_MOST_WORDS = 100_000
-"""Bytes: who prints more than that does nothing else."""
 _HOLD_TIME = 1.0
 """Seconds that a starter is given, while its daemon stands still, to end or to come to rest."""
 STORM = 100
@@ -108,7 +107,7 @@ def _picture(process: Process) -> tuple[object, ...]:
 def _works(subject: Launch) -> bool:
     """Whether one of its processes, or its keeper, runs, or waits for a processor or a disk. Not
     one that has had a processor for long enough, and none in a flood."""
-    if len(subject.output()) > _MOST_WORDS:
+    if len(subject.output()) > FLOOD:
         return False
     for process in (subject.keeper, *subject.processes()):
         with suppress(ProcessGone):

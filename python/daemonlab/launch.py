@@ -156,6 +156,7 @@ class Launch:
         self._failed = ""
         self._over = False
         self._logged_out = False
+        self._shell_ended = False
         self._inbox = b""
         _fill_standard()
         self._output = os.memfd_create("output", os.MFD_CLOEXEC)
@@ -241,6 +242,8 @@ class Launch:
             self.too_many = True
         elif news == "logged out":
             self._logged_out = True
+        elif news == "shell ended":
+            self._shell_ended = True
         elif news == "over":
             self._over = True
 
@@ -297,9 +300,13 @@ class Launch:
             raise ProcessGone(f"process {process.pid} has ended") from None
 
     def log_out(self) -> None:
-        """End the session in which the subject was started; hang up its terminal."""
+        """End the session in which the subject was started; hang up its terminal.
+
+        On return the kernel has sent its SIGHUP to the foreground: it does so while the leader of
+        the session ends, exit(3), not yet when the terminal is closed.
+        """
         self._ask(b"logout")
-        self._wait(lambda: self._logged_out, _START_TIME)
+        self._wait(lambda: self._logged_out and self._shell_ended, _START_TIME)
 
     def _ask(self, what: bytes) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from daemonlab.text import printable
+from daemonlab.wakeup import wakeup
 
 _MOST_TYPED = 4096
 """Bytes of a line that are heeded."""
@@ -116,11 +117,15 @@ class Lines:
         poll.register(self._descriptor, select.POLLIN)
         if watched >= 0:
             poll.register(watched, select.POLLIN)
-        while b"\n" not in self._inbox and not self._over:
-            if watched in (found := [fd for fd, _ in poll.poll()]):
-                raise Ended
-            if found:
-                self._take()
+        # A Ctrl-C between Python's last look for signals and poll(2) would wait for the next key.
+        with wakeup(()) as woken:
+            poll.register(woken, select.POLLIN)
+            while b"\n" not in self._inbox and not self._over:
+                if watched in (found := [fd for fd, _ in poll.poll()]):
+                    raise Ended
+                if self._descriptor in found:
+                    self._take()
+                woken.read()
         if not self._inbox:
             return None
         line, _, self._inbox = self._inbox.partition(b"\n")

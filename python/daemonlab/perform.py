@@ -35,7 +35,7 @@ from daemonlab.refusal import refused
 from daemonlab.scenarios import ANOTHER, PIDFILE, Scenario
 
 START_TIME = 5.0
-"""Seconds that a starter is given; many that start at once are given so much for each."""
+"""Seconds that a starter is given, and on while it works, or one of many that start at once."""
 STOP_TIME = 3.0
 """Seconds that a daemon is given to end after a signal that asks it to."""
 _MUCH_WORK = 2.0
@@ -670,9 +670,8 @@ def performing(
     """Launch the subject, observe it, act on it; it runs on until the context is left, which leaves
     no process and no file.
 
-    start_time is in seconds, for one that starts alone. Raises LaunchError.
+    start_time is in seconds. Raises LaunchError.
     """
-    seconds = start_time * scenario.copies
     clock = time.time()
     with folder() as scratch, ExitStack() as stack:
         line = _prepare(command, scenario, scratch)
@@ -682,7 +681,7 @@ def performing(
         elif scenario.holds:
             held = stack.enter_context(waits(scratch, scenario.holds))
         subject = stack.enter_context(launch(line, scenario.environment, variables, scratch))
-        yield subject, _watch(subject, scenario, held, seconds, clock)
+        yield subject, _watch(subject, scenario, held, start_time, clock)
 
 
 def perform(

@@ -303,7 +303,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario(
             "shared", FRIENDLY, {**_LOG, "pidfile": "{scratch}/shared/labd.pid"}, prepare=_shared
         ),
-        Scenario("race", FRIENDLY, _PIDFILE, copies=COPIES),
+        Scenario("race", FRIENDLY, _PIDFILE, copies=COPIES, waits=1),
     ),
     5: (
         Scenario(
@@ -400,6 +400,7 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
             ("TERM",),
             through=HOLDING_WAITS,
             holds=("queue",),
+            waits=2.4,
         ),
     ),
     9: (

@@ -251,11 +251,10 @@ def test_starter_that_waits_until_the_daemon_is_ready(starter: str, ready_first:
     assert all(process.state != "T" for process in record.processes)
 
 
-def test_many_are_given_more_time() -> None:
-    """Eight that start at once may take longer than one alone."""
-    record = labd("sleep 1.2", copies=8)
-    assert record.waited > 1.2 and record.starter_code == 0
-    assert labd("sleep 5").starter_seconds is None
+def test_many_that_hang_are_given_no_more_time_than_one() -> None:
+    """Eight that wait for each other, or for nobody, would else take eight times as long."""
+    record = labd("sleep 60", copies=8)
+    assert record.starter_seconds is None and record.waited < 8, record.waited
 
 
 def test_one_that_works_is_given_more_time() -> None:

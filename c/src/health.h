@@ -89,9 +89,9 @@ int health_listen(struct health *health, const char *address,
     const struct health_sources *sources, struct failure *why);
 
 /*
- * health_start - start the thread that answers, "health". Does nothing where there is no
- * listener.
+ * health_start - start the thread that answers. Does nothing where there is no listener.
  *
+ * First of all the thread takes the name "health", PR_SET_NAME of prctl(2).
  * It uses libmicrohttpd with MHD_USE_EPOLL and MHD_USE_NO_LISTEN_SOCKET, without a thread of
  * its own: the loop is ours. poll(2) waits for the eventfd, the listener,
  * MHD_DAEMON_INFO_EPOLL_FD, and for at most as long as MHD_get_timeout or the oldest client

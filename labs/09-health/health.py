@@ -114,8 +114,9 @@ def health_listen(address: str, sources: Sources) -> Health:
 
 
 def health_start(health: Health) -> None:
-    """Start the thread that answers, "health". Does nothing where there is no listener.
+    """Start the thread that answers. Does nothing where there is no listener.
 
+    First of all the thread takes the name "health", PR_SET_NAME of prctl(2).
     poll(2) waits for the eventfd, the listener and every client, and for at most as long as the
     oldest client allows. Each turn:
 

@@ -127,6 +127,7 @@ def start(lab: Lab, terms: Policy) -> list[str]:
         *_contract(lab, terms.to_do),
         *(line for name, what in functions(lab) for line in _folded(f"{name}: {what}", "   ")),
         f"4. make lab-{number}, after each function; make hint-{number} when you are stuck.",
+        f"   make watch ARGS={number}, in a second terminal, runs it at each save.",
     ]
 
 

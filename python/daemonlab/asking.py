@@ -23,6 +23,8 @@ class Answer:
     body: bytes = b""
     seconds: float = 0.0
     """From before the connection to the end of the answer, or to the time when we gave up."""
+    refused: str = ""
+    """Why there was no connection, with the address; empty if there was one."""
 
 
 def _parsed(raw: bytes, seconds: float) -> Answer:
@@ -60,15 +62,27 @@ def connected(address: str, seconds: float = ASK_TIME) -> Iterator[socket.socket
 
 def send(address: str, request: bytes, seconds: float = ASK_TIME) -> Answer:
     """Send these bytes and read until the other closes."""
-    began, raw = time.monotonic(), b""
-    with suppress(OSError), connected(address, seconds) as connection:
-        with suppress(OSError):  # it may have closed: what it said before counts
-            connection.sendall(request)
-        while len(raw) < _MOST and time.monotonic() < began + seconds:
+    began = time.monotonic()
+    try:
+        with connected(address, seconds) as connection:
+            raw = _talk(connection, request, began + seconds)
+    except OSError as error:
+        refused = f"{address}: {error.strerror or error}"
+        return Answer(0, seconds=time.monotonic() - began, refused=refused)
+    return _parsed(raw, time.monotonic() - began)
+
+
+def _talk(connection: socket.socket, request: bytes, until: float) -> bytes:
+    """What it said until it closed, or until the time is up."""
+    raw = b""
+    with suppress(OSError):  # it may have closed: what it said before counts
+        connection.sendall(request)
+    with suppress(OSError):
+        while len(raw) < _MOST and time.monotonic() < until:
             if not (part := connection.recv(65536)):
                 break
             raw += part
-    return _parsed(raw, time.monotonic() - began)
+    return raw
 
 
 def ask(address: str, path: str, method: str = "GET", seconds: float = ASK_TIME) -> Answer:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemonlab import blame, compiler
-from daemonlab.afterwards import afterwards
+from daemonlab.afterwards import afterwards, last_error
 from daemonlab.checks import show
 from daemonlab.house import CHAPTERS, ROOT
 from daemonlab.judge import Outcome, Result
@@ -118,11 +118,18 @@ def not_imported(result: Result) -> str:
     return compiler.errors("\n".join([*own, lines[-1]]))
 
 
-def _unfinished(result: Result, said: str) -> str:
+def _not_written(result: Result, outcome: Outcome) -> re.Match[str] | None:
+    """The function that was called and is not written: as the starter printed it, or, where the
+    daemon had started by then, as its log tells."""
+    error = last_error(result.records[outcome.scenario].log)
+    return _NOT_WRITTEN.search(f"{printed(result, outcome)}\n{error}")
+
+
+def _unfinished(result: Result, outcome: Outcome) -> str:
     """That an unfinished lab is meant to fail; empty when nothing in it says TODO."""
     file = blame.own_file(result)
     todo = unwritten(file) if file else []
-    first = _NOT_WRITTEN.search(said)
+    first = _not_written(result, outcome)
     if first is None and not todo:
         return ""
     words = [f"{first[1]} is not written yet."] if first else []
@@ -194,7 +201,7 @@ def _writers(one: Stuck, record: Record) -> str:
 
 def _next_step(result: Result, outcome: Outcome, said: str) -> str:
     check, file = outcome.check, blame.own_file(result)
-    named = _NOT_WRITTEN.search(said)
+    named = _not_written(result, outcome)
     function = named[1] if named and file else blame.functions(result, outcome, said)
     lines = [f"{relative(file)}, {function}"] if file else [function]
     lines += [relative(other) for other in result.subject.files if other != file and not file]
@@ -227,7 +234,7 @@ def rows(result: Result, outcome: Outcome, shows: Shows = everything) -> Rows:
         ("expected", verdict.expected),
         ("why", check.why),
         ("it happened", check.story),
-        ("unfinished", _unfinished(result, said)),
+        ("unfinished", _unfinished(result, outcome)),
         ("what it is", _plain_word(result, outcome)),
         ("next", _next_step(result, outcome, said)),
     ]

@@ -54,7 +54,8 @@ def _of_answer(
         answer = _answer(record, action, step)
         if answer is None:
             return Fact(None, "not asked")
-        return Fact(derive(answer), f"{_said(answer)}, after {answer.seconds * 1000:.0f} ms")
+        after = f"{_said(answer)}, after {answer.seconds * 1000:.0f} ms"
+        return Fact(derive(answer), f"{after}: {answer.refused}" if answer.refused else after)
 
     derived.__name__, derived.__doc__ = name, meaning
     register(derived)

@@ -130,6 +130,32 @@ def test_unfinished(language: str, house: Copy) -> None:
         assert words in run.words, run.output
 
 
+def test_unfinished_in_the_daemon(house: Copy) -> None:
+    """What is not written may be called when the starter is long gone: the log tells which it is,
+    and it is the next step, whatever function the check is about."""
+    todo = 'import labd.failure\nraise labd.failure.todo("group_late")'
+    path = house.hostile(8, "python", "group_late", todo)
+    run = lab(house, 8)
+    assert run.code == 1
+    for words in (
+        "all stop, and it exits with 0",
+        "group_late is not written yet. This is how an unfinished lab looks: it is meant to fail.",
+        f"{path.relative_to(house.root)}, group_late",
+    ):
+        assert words in run.words, run.output
+
+
+@every_language
+def test_where_nobody_answered(language: str, house: Copy) -> None:
+    """Of a question that could not be asked, the address is shown: the daemon told a wrong one."""
+    path = house.fill_in(9, language)
+    its = {"c": "log_text(health->listener.address", "python": "log_text(health.listener.address"}
+    spoil(path, its[language], "log_text(address")
+    run = lab(house, 9)
+    assert run.code == 1
+    assert "127.0.0.1:0: Connection refused" in run.words, run.output
+
+
 @pytest.mark.parametrize("path", sorted(LABS.glob("*/*.c")) + sorted(LABS.glob("*/*.py")), ids=str)
 def test_functions_that_are_not_written(path: Path) -> None:
     """Each function of a skeleton is found, in the order of the file; in the reference none."""

@@ -1,0 +1,30 @@
+"""Asking a daemon over HTTP: what is told of one that does not answer."""
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+from daemonlab.asking import Answer, ask
+
+
+def test_nobody_listens() -> None:
+    """Where nobody listens is told with the address: the daemon may have logged another one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    answer = ask(address, "/healthz")
+    assert answer == replace(
+        Answer(0, refused=f"{address}: Connection refused"), seconds=answer.seconds
+    )
+
+
+def test_no_path(tmp_path: Path) -> None:
+    """So is a path that is not there."""
+    answer = ask(f"unix:{tmp_path}/s", "/healthz")
+    assert answer.refused == f"unix:{tmp_path}/s: No such file or directory"
+
+
+def test_nobody_answers() -> None:
+    """One that listens, and says nothing, was not refused."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answer = ask(f"127.0.0.1:{server.getsockname()[1]}", "/healthz", seconds=0.2)
+    assert answer.status == 0 and answer.refused == ""

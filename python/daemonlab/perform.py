@@ -448,36 +448,28 @@ def _hold(subject: Launch, daemon: Process) -> None:
         subject.send(daemon, signal.SIGCONT)
 
 
-def _ready_first(subject: Launch, seconds: float) -> bool | None:
-    """Hold the daemon as soon as it is starting, and see what comes first: that it says that it is
-    ready, or that its starter ends."""
+def _ready_first(subject: Launch, daemon: Process | None, seconds: float) -> bool | None:
+    """Hold the daemon that is starting, and see what comes first: that it says that it is ready, or
+    that its starter ends."""
 
     def ready() -> bool:
         return any(event.get("event") == "ready" for event in _log_events(subject))
 
-    if daemon := _await_starting(subject, seconds):
+    if daemon:
         _hold(subject, daemon)
-    until(lambda: subject.wait_starter(0) or ready(), seconds)
+        until(lambda: subject.wait_starter(0) or ready(), seconds)
     ended = subject.wait_starter(0)  # first this, then the log: what it does not say now is late
     return ready() if ended else True if ready() else None
 
 
-def _kill_early(subject: Launch, seconds: float) -> bool:
-    """Kill the daemon as soon as it is starting; whether it was, within so many seconds."""
-    daemon = _await_starting(subject, seconds)
-    if daemon is None:
-        return False
+def _kill(subject: Launch, daemon: Process) -> None:
     with suppress(ProcessGone):
         subject.send(daemon, signal.SIGKILL)
-    return True
 
 
-def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
-    """Kill the starter as soon as the daemon is starting, and see what becomes of the daemon."""
+def _abandon(subject: Launch, daemon: Process) -> tuple[Reaction, ...]:
+    """Kill the starter of the daemon that is starting, and see what becomes of the daemon."""
     began = time.monotonic()
-    daemon = _await_starting(subject, seconds)
-    if daemon is None:
-        return ()
     with suppress(ProcessGone):
         subject.send(identity(subject.starter), signal.SIGKILL)
     ended = subject.wait_starter(STOP_TIME)
@@ -486,11 +478,8 @@ def _abandon(subject: Launch, seconds: float) -> tuple[Reaction, ...]:
     return (_reaction(subject, daemon, LOSS, began, STOP_TIME),)
 
 
-def _ask_early(subject: Launch, listen: str, seconds: float) -> tuple[Reaction, ...]:
+def _ask_early(subject: Launch, daemon: Process, listen: str) -> tuple[Reaction, ...]:
     """Ask the daemon over HTTP as soon as it says that it is starting."""
-    daemon = _await_starting(subject, seconds)
-    if daemon is None:
-        return ()
     return (_health_reaction(subject, daemon, EARLY, healthwork.starting, listen),)
 
 
@@ -598,11 +587,19 @@ def _watch(
 ) -> Record:
     """See what the subject turns into, act on it, and write down what it showed."""
     listen = _settings(scenario, subject.scratch).get("listen", "")
-    waited = scenario.killed_early and not _kill_early(subject, start_time)
-    ready_first = _ready_first(subject, start_time) if scenario.held_early else None
-    early = _abandon(subject, start_time) if scenario.abandoned else ()
-    early += _ask_early(subject, listen, start_time) if scenario.asked_early else ()
+    starting = _await_starting(subject, start_time) if scenario.early else None
+    waited = scenario.early and starting is None
+    ready_first = _ready_first(subject, starting, start_time) if scenario.held_early else None
+    early: tuple[Reaction, ...] = ()
+    if starting and scenario.killed_early:
+        _kill(subject, starting)
+    elif starting and scenario.abandoned:
+        early = _abandon(subject, starting)
+    elif starting and scenario.asked_early:
+        early = _ask_early(subject, starting, listen)
+    began = time.monotonic()
     overtaken = _overtake(subject, scenario, held, start_time) if isinstance(held, Locks) else None
+    waited = waited or time.monotonic() > began + start_time
     began = time.monotonic()
     if scenario.foreground:
         ended = _await_ready(subject, start_time)

@@ -71,6 +71,11 @@ class Scenario:
     waits: float = 0
     """Seconds that it takes at least, because of a limit of time: those with most begin first."""
 
+    @property
+    def early(self) -> bool:
+        """Whether something is done to it while it is starting."""
+        return self.killed_early or self.abandoned or self.held_early or self.asked_early
+
 
 PIDFILE = "labd.pid"
 VICTIM = "victim"

@@ -145,17 +145,6 @@ def test_unfinished_in_the_daemon(house: Copy) -> None:
         assert words in run.words, run.output
 
 
-@every_language
-def test_where_nobody_answered(language: str, house: Copy) -> None:
-    """Of a question that could not be asked, the address is shown: the daemon told a wrong one."""
-    path = house.fill_in(9, language)
-    its = {"c": "log_text(health->listener.address", "python": "log_text(health.listener.address"}
-    spoil(path, its[language], "log_text(address")
-    run = lab(house, 9)
-    assert run.code == 1
-    assert "127.0.0.1:0: Connection refused" in run.words, run.output
-
-
 @pytest.mark.parametrize("path", sorted(LABS.glob("*/*.c")) + sorted(LABS.glob("*/*.py")), ids=str)
 def test_functions_that_are_not_written(path: Path) -> None:
     """Each function of a skeleton is found, in the order of the file; in the reference none."""

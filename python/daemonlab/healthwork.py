@@ -13,7 +13,7 @@ from pathlib import Path
 from signal import SIGHUP, SIGTERM, Signals
 
 from daemonlab import logwork
-from daemonlab.asking import Answer, ask, connected, send
+from daemonlab.asking import ASK_TIME, Answer, ask, connected, send
 from daemonlab.patience import until
 
 SOCKET_PATH = "labd.sock"
@@ -27,11 +27,13 @@ LIMIT = 1.5
 _HANG = 15.0
 """Seconds in which a worker that hangs has to be noticed, on a busy machine."""
 _WAIT = 10.0
+_DEAF_TIME = 0.3
+"""Seconds for an answer of one who has not given the last: a student waits for each."""
 
 Answers = dict[str, Answer]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Patient:
     """A daemon that is asked."""
 
@@ -41,6 +43,8 @@ class Patient:
     """What its configuration says."""
     send: Callable[[Signals], None]
     """Sends it a signal."""
+    deaf: bool = False
+    """It has not answered the last question."""
 
     def events(self) -> list[dict[str, object]]:
         """What it has logged so far."""
@@ -60,9 +64,21 @@ class Patient:
         ]
         return str(told[-1]) if told else self.listen
 
+    def _patience(self) -> float:
+        return _DEAF_TIME if self.deaf else ASK_TIME
+
     def ask(self, path: str, method: str = "GET") -> Answer:
         """One request."""
-        return ask(self.address, path, method)
+        answer = ask(self.address, path, method, self._patience())
+        self.deaf = answer.status == 0
+        return answer
+
+    def say(self, request: bytes) -> Answer:
+        """These bytes, which need not be a request, and to be closed on is an answer."""
+        limit = self._patience()
+        answer = send(self.address, request, limit)
+        self.deaf = answer.seconds >= limit
+        return answer
 
 
 def _look(patient: Patient, when: str = "") -> Answers:
@@ -158,7 +174,8 @@ HOSTILE = {
 
 def hostile(patient: Patient) -> Answers:
     """What nobody should send; after that somebody asks."""
-    answers = {name: send(patient.address, request) for name, request in HOSTILE.items()}
+    answers = {name: patient.say(request) for name, request in HOSTILE.items()}
+    patient.deaf = False  # it may have been busy with the last; this question has to be answered
     return answers | {"after": patient.ask("/healthz")}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -38,6 +39,14 @@ def _parsed(raw: bytes, seconds: float) -> Answer:
     return Answer(int(words[1]), headers, body, seconds)
 
 
+def _wait_for_room(connection: socket.socket, seconds: float) -> None:
+    """Let connect(2) wait while the backlog is full, for so long. One that does not block, as
+    settimeout() makes it, is refused at once with EAGAIN: unix(7)."""
+    limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+    connection.setblocking(True)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
 @contextmanager
 def connected(address: str, seconds: float = ASK_TIME) -> Iterator[socket.socket]:
     """A connection to "unix:PATH", "127.0.0.1:PORT" or "[::1]:PORT". Raises OSError."""
@@ -51,9 +60,11 @@ def connected(address: str, seconds: float = ASK_TIME) -> Iterator[socket.socket
             folder, name = os.path.split(address.removeprefix("unix:"))
             place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             try:  # an address has at most 108 bytes, unix(7): the folder's path may have more
+                _wait_for_room(connection, seconds)
                 connection.connect(f"/proc/self/fd/{place}/{name}")
             finally:
                 os.close(place)
+            connection.settimeout(seconds)
         else:
             host, _, port = address.rpartition(":")
             connection.connect((host.strip("[]"), int(port)))

@@ -1,10 +1,13 @@
 """Asking a daemon over HTTP: what is told of one that does not answer."""
 
 import socket
+import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from daemonlab.asking import Answer, ask
+import pytest
+from daemonlab.asking import Answer, ask, connected
 
 
 def test_nobody_listens() -> None:
@@ -28,3 +31,16 @@ def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         answer = ask(f"127.0.0.1:{server.getsockname()[1]}", "/healthz", seconds=0.2)
     assert answer.status == 0 and answer.refused == ""
+
+
+def test_backlog_is_full(temporary: Path) -> None:
+    """Who has come when nobody is let in waits until somebody is; but not for ever."""
+    address = f"unix:{temporary}/s"
+    with socket.socket(socket.AF_UNIX) as server, ExitStack() as crowd:
+        server.bind(f"{temporary}/s")
+        server.listen(1)
+        with pytest.raises(BlockingIOError):
+            for _ in range(9):
+                crowd.enter_context(connected(address, 0.1))
+        threading.Timer(0.2, server.accept).start()
+        crowd.enter_context(connected(address, 60))

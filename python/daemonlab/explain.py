@@ -118,23 +118,23 @@ def not_imported(result: Result) -> str:
     return compiler.errors("\n".join([*own, lines[-1]]))
 
 
-def _not_written(result: Result, outcome: Outcome) -> re.Match[str] | None:
-    """The function that was called and is not written: as the starter printed it, or, where the
-    daemon had started by then, as its log tells."""
-    error = last_error(result.records[outcome.scenario].log)
-    return _NOT_WRITTEN.search(f"{printed(result, outcome)}\n{error}")
+def _not_written(record: Record, said: str) -> str:
+    """The function that was called and is not written: as the starter said it, or, where the
+    daemon had started by then, as its log tells. Empty: none was."""
+    found = _NOT_WRITTEN.search(f"{said}\n{last_error(record.log)}")
+    return found[1] if found else ""
 
 
-def _unfinished(result: Result, outcome: Outcome) -> str:
-    """That an unfinished lab is meant to fail; empty when nothing in it says TODO."""
+def _unfinished(result: Result, called: str) -> str:
+    """That an unfinished lab is meant to fail; empty when nothing in it says TODO. called is the
+    function that was called and is not written."""
     file = blame.own_file(result)
     todo = unwritten(file) if file else []
-    first = _not_written(result, outcome)
-    if first is None and not todo:
+    if not called and not todo:
         return ""
-    words = [f"{first[1]} is not written yet."] if first else []
+    words = [f"{called} is not written yet."] if called else []
     words.append("This is how an unfinished lab looks: it is meant to fail.")
-    if others := [name for name in todo if first is None or name != first[1]]:
+    if others := [name for name in todo if name != called]:
         words.append(f"Marked TODO: {', '.join(others)}.")
     return " ".join(words)
 
@@ -199,10 +199,9 @@ def _writers(one: Stuck, record: Record) -> str:
     return f" The end to write to is held by {' and '.join(names)}." if names else ""
 
 
-def _next_step(result: Result, outcome: Outcome, said: str) -> str:
+def _next_step(result: Result, outcome: Outcome, said: str, called: str) -> str:
     check, file = outcome.check, blame.own_file(result)
-    named = _not_written(result, outcome)
-    function = named[1] if named and file else blame.functions(result, outcome, said)
+    function = called if called and file else blame.functions(result, outcome, said)
     lines = [f"{relative(file)}, {function}"] if file else [function]
     lines += [relative(other) for other in result.subject.files if other != file and not file]
     lines += [chapter(check.section), check.man]
@@ -227,6 +226,7 @@ def rows(result: Result, outcome: Outcome, shows: Shows = everything) -> Rows:
     is meant to fail is said in any case."""
     check, verdict = outcome.check, outcome.verdict
     said = printed(result, outcome)
+    called = _not_written(result.records[outcome.scenario], said)
     evidence = "" if verdict.evidence in (verdict.observed, said) else verdict.evidence
     told = [
         ("observed", printable(verdict.observed)),
@@ -234,9 +234,9 @@ def rows(result: Result, outcome: Outcome, shows: Shows = everything) -> Rows:
         ("expected", verdict.expected),
         ("why", check.why),
         ("it happened", check.story),
-        ("unfinished", _unfinished(result, outcome)),
+        ("unfinished", _unfinished(result, called)),
         ("what it is", _plain_word(result, outcome)),
-        ("next", _next_step(result, outcome, said)),
+        ("next", _next_step(result, outcome, said, called)),
     ]
     return [
         (label, text)

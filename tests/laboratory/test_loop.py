@@ -44,6 +44,12 @@ def known(house: Copy) -> Progress:
     return Progress.load(house.root / "progress.toml")
 
 
+def told(run: Run, *texts: str) -> None:
+    """Each of these stands in what it says, wherever its lines end."""
+    for text in texts:
+        assert text in run.words, run.output
+
+
 # --- what a failure says
 
 
@@ -70,13 +76,7 @@ def test_failure_on_a_low_screen(house: Copy) -> None:
     spoil(path, *FORK["kept"]["c"])
     run = house.daemonlab("lab", "1", "--in-watch", variables={"LINES": "24"}, limit=LIMIT)
     assert run.code == 1 and len(run.output.splitlines()) <= 24 - 7, run.output
-    for words in (
-        "yours (C): starts, and leaves",
-        "does not return",
-        "held by itself",
-        "make hint",
-    ):
-        assert words in run.words, run.output
+    told(run, "yours (C): starts, and leaves", "does not return", "held by itself", "make hint")
     run = house.daemonlab("lab", "1", "--in-watch", variables={"LINES": "60"}, limit=LIMIT)
     assert "20 of 20" in run.words and "why The rest can" in run.words, run.output
 
@@ -122,12 +122,12 @@ def test_unfinished(language: str, house: Copy) -> None:
     path.write_text(path.read_text() + {"c": "/* begun */\n", "python": "# begun\n"}[language])
     run = lab(house, 1)
     assert run.code == 1
-    for words in (
+    told(
+        run,
         "detach_fork is not written yet. This is how an unfinished lab looks: it is meant to fail.",
         "Marked TODO: detach_settle, detach_report.",
         f"{path.relative_to(house.root)}, detach_fork",
-    ):
-        assert words in run.words, run.output
+    )
 
 
 def test_unfinished_in_the_daemon(house: Copy) -> None:
@@ -137,12 +137,12 @@ def test_unfinished_in_the_daemon(house: Copy) -> None:
     path = house.hostile(8, "python", "group_late", todo)
     run = lab(house, 8)
     assert run.code == 1
-    for words in (
+    told(
+        run,
         "all stop, and it exits with 0",
         "group_late is not written yet. This is how an unfinished lab looks: it is meant to fail.",
         f"{path.relative_to(house.root)}, group_late",
-    ):
-        assert words in run.words, run.output
+    )
 
 
 @pytest.mark.parametrize("path", sorted(LABS.glob("*/*.c")) + sorted(LABS.glob("*/*.py")), ids=str)

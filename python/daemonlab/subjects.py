@@ -28,7 +28,7 @@ _BUILD_TIME = 60
 """Seconds that a compiler is given."""
 _GRACE = 2.0
 """Seconds that it is given to tidy up when it has to end."""
-_BUILD_MEMORY = 2 << 30
+_BUILD_MEMORY = 1 << 30
 """Bytes of address space for each process of a build: a source may include /dev/zero."""
 _MOST_OUTPUT = 20_000
 """Bytes of a compiler's output that are shown."""
@@ -64,31 +64,43 @@ class Subject:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End a compiler and all that it started. Asked to, it removes its temporary files; who does
-    not listen is killed. All of them hold the output: its end of file says that they are gone.
-    The leader is our child and not reaped yet: the number of the group is still its."""
-    assert process.stdout is not None
+    not listen is killed. The leader is our child and not reaped yet: the number of the group is
+    still its."""
     os.killpg(process.pid, signal.SIGTERM)
+    _await_end(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    _await_end(process)
+
+
+def _await_end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for them, for a while: gigabytes take a time to give back, also after SIGKILL. All of
+    them hold the output: its end of file says that they are gone."""
+    assert process.stdout is not None
     deadline = time.monotonic() + _GRACE
     while (left := deadline - time.monotonic()) > 0:
         ready, _, _ = select.select([process.stdout], [], [], left)
         if ready and not os.read(process.stdout.fileno(), _MOST_OUTPUT):
             break
-    os.killpg(process.pid, signal.SIGKILL)
+
+
+def _bounded(command: Sequence[str]) -> Sequence[str]:
+    """The command with an end to its memory. The shell sets it, ulimit(1p): a limit that we set
+    from outside, prlimit(2), may come when make has started the compiler already."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = _BUILD_MEMORY if hard == resource.RLIM_INFINITY else min(_BUILD_MEMORY, hard)
+    return ("/bin/sh", "-c", 'ulimit -v "$0" && exec "$@"', str(most // 1024), *command)
 
 
 def _run(command: Sequence[str], what: str) -> str:
     """Run a compiler with a time limit; return its output. Raises BuildError."""
     with subprocess.Popen(
-        command,
+        _bounded(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
         cwd=ROOT,
     ) as process:
-        # make has not read its Makefile yet; what it starts inherits the limit: prlimit(2).
-        with suppress(ProcessLookupError):
-            resource.prlimit(process.pid, resource.RLIMIT_AS, (_BUILD_MEMORY, _BUILD_MEMORY))
         try:
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:

@@ -942,7 +942,7 @@ def hangs(facts: Facts) -> Verdict:
 @register("late")
 def late(facts: Facts) -> Verdict:
     """A queue that hangs is not waited for until drain is over."""
-    return _fails(facts, "at_TERM", worker="worker queue")
+    return _fails(facts, "at_late_TERM", worker="worker queue")
 
 
 @register("others")

@@ -1091,7 +1091,7 @@ _LASTING = {"spool", "jobs", DATABASE}
 _reaction(LOSS, "at_loss")
 for _action in ("logout", "TERM", "INT", "HUP", "KILL", "replace", "storm", "TERM TERM"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))
-for _action in ("afresh", "fail", "fail both", "vanish", "TERM fail"):
+for _action in ("afresh", "fail", "fail both", "vanish", "TERM fail", "late TERM"):
     _reaction(_action, "at_" + _action.replace(" ", "_"))
 
 # They need what stands above.

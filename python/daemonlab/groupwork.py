@@ -6,6 +6,7 @@ interfere.py: as long as it does, the worker hangs; and it can have the call fai
 
 import errno
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from daemonlab.interfere import Waits
 from daemonlab.patience import until
 from daemonlab.procfs import parse_status, signal_set, text
 from daemonlab.record import Thread
-from daemonlab.scenarios import WORKERS_NAMED
+from daemonlab.scenarios import WORKER_TIMEOUT, WORKERS_NAMED
 
 _WAIT = 5.0
 """Seconds that a worker is given to wait for something: each does so at least once a second, on a
@@ -85,9 +86,19 @@ def fail_stopping(victim: Victim) -> None:
     fail(victim)
 
 
+def stop_late(victim: Victim) -> None:
+    """Asked to stop when the first that is held has given no sign of life for so long that it is
+    late. Were it asked before, it would be late at a later look only, a second after."""
+    victim.waits.await_held(victim.names[0], _WAIT)
+    held = time.monotonic()
+    until(lambda: time.monotonic() - held > WORKER_TIMEOUT, _WAIT)
+    victim.send(SIGTERM)
+
+
 ACTIONS: Mapping[str, Callable[[Victim], None]] = {
     "fail": fail,
     "fail both": fail_both,
     "vanish": vanish,
     "TERM fail": fail_stopping,
+    "late TERM": stop_late,
 }

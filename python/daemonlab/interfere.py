@@ -154,6 +154,11 @@ class Waits:
             self.changed.wait_for(lambda: name in self.held, seconds)
             return self.held.pop(name, None)
 
+    def await_held(self, name: str, seconds: float) -> bool:
+        """Wait until that thread is held, so many seconds at most; whether it is."""
+        with self.changed:
+            return self.changed.wait_for(lambda: name in self.held, seconds)
+
     def fail(self, name: str, error: int, seconds: float) -> bool:
         """Have the held call of that thread fail, with this errno. False: none was held in time."""
         held = self._await(name, seconds)

@@ -190,6 +190,8 @@ WORKERS_NAMED = ("config", "queue", "reporter")
 """The workers of the daemon, in the order of the alphabet."""
 VICTIM_WORKER = "reporter"
 """The one that is made to fail."""
+WORKER_TIMEOUT = 0.1
+"""Seconds without a sign of life after which a worker is late, where one is to be late."""
 
 
 def _holding(name: str, action: str, *others: str, **settings: str) -> Scenario:
@@ -401,11 +403,11 @@ LABS: Mapping[int, tuple[Scenario, ...]] = {
         Scenario(
             "late",
             FRIENDLY,
-            {**_LOG, "drain": "60", "worker_timeout": "0.1", "stop_timeout": "0.3"},
-            ("TERM",),
+            {**_LOG, "drain": "60", "worker_timeout": str(WORKER_TIMEOUT), "stop_timeout": "0.3"},
+            ("late TERM",),
             through=HOLDING_WAITS,
             holds=("queue",),
-            waits=2.4,
+            waits=1.3,
         ),
     ),
     9: (

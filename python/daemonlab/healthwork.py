@@ -90,6 +90,11 @@ def starting(patient: Patient) -> Answers:
     return _look(patient)
 
 
+def ready(answers: Mapping[str, Answer] | None) -> bool:
+    """Whether who was asked while it started said that it was ready."""
+    return answers is not None and answers["readyz"].status == 200
+
+
 _JOBS = re.compile(rb"^labd_jobs_total\{.*\} (\S+)$", re.MULTILINE)
 
 

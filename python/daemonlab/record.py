@@ -125,6 +125,9 @@ class Record:
     starter_signal: int | None
     starter_seconds: float | None
     """From its fork to its end; None if it still ran at the deadline."""
+    late: bool
+    """The daemon was ready before what was to be done while it started had been done: the machine
+    was too busy, and nothing is proved."""
     ready_first: bool | None
     """What came first: that the log said that the daemon is ready, or the starter's end; None:
     neither came, or nobody looked."""

@@ -76,6 +76,17 @@ class Scenario:
         """Whether something is done to it while it is starting."""
         return self.killed_early or self.abandoned or self.held_early or self.asked_early
 
+    @property
+    def slower(self) -> "Scenario":
+        """The same with more time while it is starting."""
+        warmup = float((self.settings or {}).get("warmup", 0))
+        more = (_SLOWER - 1) * warmup
+        settings = {**(self.settings or {}), "warmup": str(warmup + more)}
+        return replace(self, settings=settings, waits=self.waits + more)
+
+
+_SLOWER = 4
+"""How many times as long a daemon warms up where the laboratory came too late to see it."""
 
 PIDFILE = "labd.pid"
 VICTIM = "victim"

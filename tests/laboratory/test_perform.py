@@ -5,18 +5,22 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pytest
 from daemonlab import perform as performing
 from daemonlab.environment import BARE, FRIENDLY, HOSTILE, Environment
+from daemonlab.facts import facts_of
 from daemonlab.launch import Launch
 from daemonlab.observe import Process, identity
+from daemonlab.patience import until
 from daemonlab.perform import perform
 from daemonlab.record import Reaction, Record
 from daemonlab.scenarios import LABS as SCENARIOS
 from daemonlab.scenarios import Scenario, of_any
+from daemonlab.subjects import reference
 from launching import python
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -249,6 +253,29 @@ def test_starter_that_waits_until_the_daemon_is_ready(starter: str, ready_first:
     record = perform(lambda configuration: ["sh", "-c", starter], scenario, None, seconds)
     assert record.ready_first is ready_first, record
     assert all(process.state != "T" for process in record.processes)
+
+
+@pytest.mark.parametrize(
+    ("lab", "name", "fact", "value"),
+    [(1, "abandoned", "at_loss", "exit 1"), (9, "friendly", "readyz_starting", "503 starting")],
+)
+def test_laboratory_that_comes_too_late_looks_again(
+    lab: int, name: str, fact: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the daemon may be ready before anything has been done to it."""
+    look, stalls = performing._await_starting, [True, False]
+
+    def stalled(subject: Launch, seconds: float) -> Process | None:
+        if stalls.pop(0):
+            until(lambda: performing._says_ready(subject), 30)
+        return look(subject, seconds)
+
+    monkeypatch.setattr(performing, "_await_starting", stalled)
+    scenario = next(one for one in SCENARIOS[lab] if one.name == name)
+    (c,) = (subject for subject in reference() if subject.name == "c")
+    record = perform(partial(c.command, lab), scenario)
+    assert not stalls and not record.late
+    assert facts_of(record)[fact].value == value
 
 
 def test_many_that_hang_are_given_no_more_time_than_one() -> None:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -93,14 +94,19 @@ def _bounded(command: Sequence[str]) -> Sequence[str]:
 
 def _run(command: Sequence[str], what: str) -> str:
     """Run a compiler with a time limit; return its output. Raises BuildError."""
-    with subprocess.Popen(
-        _bounded(command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        cwd=ROOT,
-    ) as process:
+    with (
+        # gcc removes its files when it is ended, but for one that it has only just begun.
+        tempfile.TemporaryDirectory(prefix="compiler-", dir=BUILD) as folder,
+        subprocess.Popen(
+            _bounded(command),
+            env={**os.environ, "TMPDIR": folder},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=ROOT,
+        ) as process,
+    ):
         try:
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:

@@ -1,15 +1,21 @@
 """Ask a daemon over HTTP, as little as needed to see what it says, and how soon."""
 
 import os
+import select
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+
+from daemonlab.patience import patiently
 
 ASK_TIME = 3.0
 """Seconds that an answer may take, on a busy machine."""
+_REST = 1.0
+"""Seconds for the rest of an answer that began late."""
 _MOST = 1 << 20
 
 
@@ -71,24 +77,43 @@ def connected(address: str, seconds: float = ASK_TIME) -> Iterator[socket.socket
         yield connection
 
 
-def send(address: str, request: bytes, seconds: float = ASK_TIME) -> Answer:
-    """Send these bytes and read until the other closes."""
+Works = Callable[[], bool]
+"""Whether who is asked is at work: patience.patiently()."""
+
+
+def _idle() -> bool:
+    return False
+
+
+def send(address: str, request: bytes, seconds: float = ASK_TIME, works: Works = _idle) -> Answer:
+    """Send these bytes and read until the other closes, for so many seconds; and on, while it is
+    at work: on a busy machine it may hardly have had a processor by then."""
     began = time.monotonic()
     try:
         with connected(address, seconds) as connection:
-            raw = _talk(connection, request, began + seconds)
+            raw = _talk(connection, request, began + seconds, works)
     except OSError as error:
         refused = f"{address}: {error.strerror or error}"
         return Answer(0, seconds=time.monotonic() - began, refused=refused)
     return _parsed(raw, time.monotonic() - began)
 
 
-def _talk(connection: socket.socket, request: bytes, until: float) -> bytes:
+def _readable(connection: socket.socket, seconds: float) -> bool:
+    readable = select.poll()
+    readable.register(connection, select.POLLIN)
+    return bool(readable.poll(seconds * 1000))
+
+
+def _talk(connection: socket.socket, request: bytes, until: float, works: Works) -> bytes:
     """What it said until it closed, or until the time is up."""
     raw = b""
     with suppress(OSError):  # it may have closed: what it said before counts
         connection.sendall(request)
     with suppress(OSError):
+        left = max(0, until - time.monotonic())
+        if not patiently(partial(_readable, connection), works, left):
+            return b""
+        until = max(until, time.monotonic() + _REST)
         while len(raw) < _MOST and time.monotonic() < until:
             if not (part := connection.recv(65536)):
                 break
@@ -96,7 +121,13 @@ def _talk(connection: socket.socket, request: bytes, until: float) -> bytes:
     return raw
 
 
-def ask(address: str, path: str, method: str = "GET", seconds: float = ASK_TIME) -> Answer:
-    """One request without a body."""
+def ask(
+    address: str,
+    path: str,
+    method: str = "GET",
+    seconds: float = ASK_TIME,
+    works: Works = _idle,
+) -> Answer:
+    """One request without a body, as send()."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", "", ""]
-    return send(address, "\r\n".join(lines).encode(), seconds)
+    return send(address, "\r\n".join(lines).encode(), seconds, works)

@@ -13,7 +13,7 @@ from pathlib import Path
 from signal import SIGHUP, SIGTERM, Signals
 
 from daemonlab import logwork
-from daemonlab.asking import ASK_TIME, Answer, ask, connected, send
+from daemonlab.asking import ASK_TIME, Answer, Works, ask, connected, send
 from daemonlab.patience import until
 
 SOCKET_PATH = "labd.sock"
@@ -43,6 +43,8 @@ class Patient:
     """What its configuration says."""
     send: Callable[[Signals], None]
     """Sends it a signal."""
+    works: Works
+    """Whether it is at work."""
     deaf: bool = False
     """It has not answered the last question."""
 
@@ -69,14 +71,14 @@ class Patient:
 
     def ask(self, path: str, method: str = "GET") -> Answer:
         """One request."""
-        answer = ask(self.address, path, method, self._patience())
+        answer = ask(self.address, path, method, self._patience(), self.works)
         self.deaf = answer.status == 0
         return answer
 
     def say(self, request: bytes) -> Answer:
         """These bytes, which need not be a request, and to be closed on is an answer."""
         limit = self._patience()
-        answer = send(self.address, request, limit)
+        answer = send(self.address, request, limit, self.works)
         self.deaf = answer.seconds >= limit
         return answer
 

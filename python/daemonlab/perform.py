@@ -326,7 +326,11 @@ def _health_reaction(
     listen: str,
 ) -> Reaction:
     patient = healthwork.Patient(
-        process.pid, subject.scratch, listen, partial(subject.send, process)
+        process.pid,
+        subject.scratch,
+        listen,
+        partial(subject.send, process),
+        partial(_works, subject),
     )
     began, answers = time.monotonic(), None
     with suppress(ProcessGone):

@@ -17,12 +17,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemonlab import skeleton
 from daemonlab.course import Lab
+from daemonlab.ending import ASKED, not_now
 from daemonlab.house import BUILD, LABS, PORT, ROOT, C
 
 _BUILD_TIME = 60
@@ -84,33 +85,45 @@ def _await_end(process: "subprocess.Popen[bytes]") -> None:
             break
 
 
-def _bounded(command: Sequence[str]) -> Sequence[str]:
-    """The command with an end to its memory. The shell sets it, ulimit(1p): a limit that we set
-    from outside, prlimit(2), may come when make has started the compiler already."""
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = _BUILD_MEMORY if hard == resource.RLIM_INFINITY else min(_BUILD_MEMORY, hard)
-    return ("/bin/sh", "-c", 'ulimit -v "$0" && exec "$@"', str(most // 1024), *command)
+def _start(command: Sequence[str], stack: ExitStack) -> "subprocess.Popen[bytes]":
+    """Start a compiler, in a session of its own and with an end to its memory; what is left to be
+    done when it has ended goes to the stack."""
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def prepare() -> None:
+        # Before it runs anything: from outside, prlimit(2), it may come when make has started the
+        # compiler already.
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = _BUILD_MEMORY if hard == resource.RLIM_INFINITY else min(_BUILD_MEMORY, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard - set(ASKED))
+
+    # gcc removes its files when it is ended, but for one that it has only just begun.
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="compiler-", dir=BUILD))
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": folder},
+        preexec_fn=prepare,
+    )
+    return stack.enter_context(process)
 
 
 def _run(command: Sequence[str], what: str) -> str:
     """Run a compiler with a time limit; return its output. Raises BuildError."""
-    with (
-        # gcc removes its files when it is ended, but for one that it has only just begun.
-        tempfile.TemporaryDirectory(prefix="compiler-", dir=BUILD) as folder,
-        subprocess.Popen(
-            _bounded(command),
-            env={**os.environ, "TMPDIR": folder},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=ROOT,
-        ) as process,
-    ):
+    process = None
+    with ExitStack() as stack:
         try:
+            with not_now():  # between its birth and our knowing of it nobody would end it
+                process = _start(command, stack)
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:
-            _end(process)
+            if process is not None:
+                _end(process)
             if isinstance(problem, subprocess.TimeoutExpired):
                 text = f"{what} took more than {_BUILD_TIME} s, and was ended"
                 raise BuildError(text) from None

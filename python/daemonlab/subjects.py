@@ -79,7 +79,7 @@ def _await_end(process: "subprocess.Popen[bytes]") -> None:
     them hold the output: its end of file says that they are gone."""
     assert process.stdout is not None
     deadline = time.monotonic() + _GRACE
-    while (left := deadline - time.monotonic()) > 0:
+    while not process.stdout.closed and (left := deadline - time.monotonic()) > 0:
         ready, _, _ = select.select([process.stdout], [], [], left)
         if ready and not os.read(process.stdout.fileno(), _MOST_OUTPUT):
             break
@@ -122,7 +122,7 @@ def _run(command: Sequence[str], what: str) -> str:
                 process = _start(command, stack)
             output, _ = process.communicate(timeout=_BUILD_TIME)
         except BaseException as problem:
-            if process is not None:
+            if process is not None and process.returncode is None:
                 _end(process)
             if isinstance(problem, subprocess.TimeoutExpired):
                 text = f"{what} took more than {_BUILD_TIME} s, and was ended"

@@ -107,7 +107,7 @@ def _flood(language: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @both
 def test_logrotate_under_twenty_thousand_lines_a_second(language: str, tmp_path: Path) -> None:
     """Eight rotations by the real logrotate: every line is there, once, whole and in order."""

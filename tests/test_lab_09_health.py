@@ -427,7 +427,7 @@ def _free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_prometheus(daemons: dict[str, Daemon], tmp_path: Path) -> None:
     """A real Prometheus scrapes both, and knows what they are."""
     prometheus, port = _needs("prometheus"), _free_port()
@@ -466,7 +466,7 @@ def test_prometheus(daemons: dict[str, Daemon], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @both
 def test_monit(language: str, tmp_path: Path) -> None:
     """monit sees a daemon that is ready, one that is not, and one that is again."""

@@ -21,7 +21,7 @@ from launching import gone
 from observed import until
 from student import Copy
 
-pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(300)]
 
 every_language = pytest.mark.parametrize("language", course.LANGUAGES)
 FOUND = candidates(course.labs())

@@ -17,7 +17,7 @@ from daemonlab.record import Record
 from dialogue import at_terminal, typed
 from student import Copy, Run
 
-pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(300)]
 
 every_lab = pytest.mark.parametrize("lab", [lab.number for lab in course.labs()])
 every_language = pytest.mark.parametrize("language", course.LANGUAGES)

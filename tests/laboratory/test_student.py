@@ -28,7 +28,7 @@ FIRST = {
 TITLES = {"c": "yours (C)", "python": "yours (Python)"}
 COMMENTS = {"c": "/* begun */\n", "python": "# begun\n"}
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 every_language = pytest.mark.parametrize("language", list(SUFFIXES))
 every_lab = pytest.mark.parametrize("lab", list(FIRST))
 
@@ -254,7 +254,7 @@ def test_compiled_once(house: Copy) -> None:
     assert not list((house.root / "build/pycache").joinpath(*mine.parts[1:]).glob("*"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_runs_side_by_side(house: Copy) -> None:
     """Two terminals, one save: neither run stumbles over what the other is building."""
     path = house.skeleton(1, "c")
@@ -279,7 +279,7 @@ def test_build_waits_for_another(house: Copy) -> None:
     assert run.returncode == 1 and "no C" in said[0], said
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_build_that_is_run(house: Copy) -> None:
     """A save does not take away the program that a run beside it is still looking at; but not all
     that was ever built stays."""

@@ -30,6 +30,9 @@ ENDS = int(os.environ.get("KILLS", "0"))
 """How many ends at random moments; 0: as many as may be done in the time of a usual run."""
 USUAL = {"fake": 20, "podman": 6}
 STUBBORN = "trap '' TERM; echo up; while :; do sleep 0.1; done"
+HEARD = "sleep 0.5"
+"""Before a job ends: podman copies what it says, and now and then is not quick enough for the last
+words of a container that is gone at once. Seen with 4.3.1; what it does not pass on, nobody has."""
 KINDS = [
     pytest.param("fake", id="fake"),
     pytest.param("podman", id="podman", marks=pytest.mark.xdist_group("podman")),
@@ -74,8 +77,8 @@ def test_jobs_run_in_containers(language: str, tmp_path: Path, runner: Runner) -
     """Their output and their exit codes are those that the job had, and nothing is left."""
     house = _house(language, tmp_path / "house", runner)
     with house.daemon():
-        house.drop("good", "echo all is well")
-        house.drop("bad", "echo oh >&2; exit 7")
+        house.drop("good", f"echo all is well; {HEARD}")
+        house.drop("bad", f"echo oh >&2; {HEARD}; exit 7")
         until(house.idle)
     assert (house.row("good")["code"], house.row("bad")["code"]) == (0, 7)
     assert (_said(house, "good"), _said(house, "bad")) == ("all is well\n", "oh\n")
@@ -91,7 +94,8 @@ def test_podman_gives_them_a_world_of_their_own(
     network."""
     house = _house(language, tmp_path / "house", boxed)
     with house.daemon():
-        house.drop("job", "echo $$ $0; (echo x >>/job) 2>&- || echo kept; cat /proc/net/dev")
+        says = "echo $$ $0; (echo x >>/job) 2>&- || echo kept; cat /proc/net/dev"
+        house.drop("job", f"{says}; {HEARD}")
         until(house.idle)
     first, *rest = _said(house, "job").splitlines()
     assert first == "1 /job" and "kept" in rest
@@ -120,7 +124,8 @@ def test_asked_to_stop(language: str, tmp_path: Path, runner: Runner) -> None:
     house = _house(language, tmp_path / "house", runner, "job_grace = 5\ndrain = 0\n")
     with house.daemon():
         house.drop("deaf", STUBBORN)
-        house.drop("polite", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.1; done")
+        bye = f"trap 'echo bye; {HEARD}; exit 3' TERM"
+        house.drop("polite", f"{bye}; echo up; while :; do sleep 0.1; done")
         until(lambda: "up" in _said(house, "deaf") and "up" in _said(house, "polite"))
     # podman passes SIGCONT on, too, and complains when the job has ended meanwhile. Now and then
     # the job has said its first word before podman is ready to pass anything on: then it ends.
